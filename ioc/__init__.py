@@ -1,0 +1,1 @@
+"""The shared room: settings, warehouse, the local stack and the ``ioc`` command."""

