@@ -1,0 +1,81 @@
+"""Who may do what in Superset: roles as code, and guests who stay guests. Runs in Superset's own environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import has_request_context, request
+from superset.security import SupersetSecurityManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GUEST_ROLE = "EmbedGuest"
+GUEST_AUDIENCE = "ioc-superset"
+ANALYST_ROLE = "Phân tích viên"
+LEADER_ROLE = "Lãnh đạo"
+
+# The warehouse as Superset names it; the schema permission is the only data that people are given.
+WAREHOUSE_NAME = "Kho dữ liệu IOC"
+SERVING_PERMISSION = f"[{WAREHOUSE_NAME}].[warehouse].[serving]"
+
+# Reading a chart's data rests on the token's dashboard, not on these: a guest has no access to any dataset by itself.
+GUEST_PERMISSIONS = frozenset(
+    {
+        ("can_read", "Chart"),
+        ("can_read", "Dashboard"),
+        ("can_read", "CurrentUserRestApi"),
+        # The page reports what was opened; without it every report is a 500 in the log.
+        ("can_log", "Superset"),
+    }
+)
+LEADER_PERMISSIONS = GUEST_PERMISSIONS | {
+    ("can_read", "EmbeddedDashboard"),
+    ("can_read", "DashboardFilterStateRestApi"),
+    ("can_write", "DashboardFilterStateRestApi"),
+    ("can_read", "DashboardPermalinkRestApi"),
+    ("can_write", "DashboardPermalinkRestApi"),
+    ("can_dashboard", "Superset"),
+    ("can_dashboard_permalink", "Superset"),
+    ("can_view_chart_as_table", "Dashboard"),
+    ("can_csv", "Superset"),
+    ("can_time_range", "Api"),
+    ("can_read", "Theme"),
+    ("can_language_pack", "Superset"),
+    ("can_get", "MenuApi"),
+    ("menu_access", "Home"),
+    ("menu_access", "Dashboards"),
+    ("schema_access", SERVING_PERMISSION),
+}
+
+
+class IocSecurityManager(SupersetSecurityManager):
+    """Superset's security manager, with guest tokens that win over sessions and the roles of the centre."""
+
+    def load_user(self, pk: int) -> Any | None:
+        """The user of the session cookie; nobody while the request carries a guest token.
+
+        Superset asks for the token only when no session is found: somebody who once logged in to Superset would open
+        the portal's dashboards with his own rights, past the row filter, and also after the token expired.
+        """
+        if has_request_context() and (request.headers.get("X-GuestToken") or "guest_token" in request.form):
+            return None
+        return super().load_user(pk)
+
+    def sync_ioc_roles(self) -> None:
+        """Create or correct the guest's, the leader's and the analyst's role; rights added by hand are taken away."""
+        self.add_permission_view_menu("schema_access", SERVING_PERMISSION)
+        self.session.flush()
+        views = self._get_all_pvms()
+        self._set(GUEST_ROLE, views, lambda key, _view: key in GUEST_PERMISSIONS)
+        self._set(LEADER_ROLE, views, lambda key, _view: key in LEADER_PERMISSIONS)
+        serving = ("schema_access", SERVING_PERMISSION)
+        self._set(
+            ANALYST_ROLE,
+            views,
+            lambda key, view: key == serving or self._is_gamma_pvm(view) or self._is_sql_lab_pvm(view),
+        )
+
+    def _set(self, name: str, views: list[Any], wanted: Callable[[tuple[str, str], Any], bool]) -> None:
+        role = self.add_role(name)
+        role.permissions = [view for view in views if wanted((view.permission.name, view.view_menu.name), view)]
