@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     for chatty in ("paramiko", "pyftpdlib", "mail.log"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Uvicorn ends its own work first, then raises the signal again.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     settings = get_settings()
     secrets = Secrets.of(settings)
     folder = settings.home / "sandbox"
@@ -56,10 +61,11 @@ def main() -> None:
     ports = {"ftp": settings.port_ftp, "sftp": settings.port_sftp, "smtp": settings.port_smtp}
     application = control.build(mail, stand_ins, ports)
     _log.info("sandbox ready: %s, http %d", ports, settings.port_sandbox_http)
-    # Uvicorn owns the main thread: it turns SIGTERM and SIGINT into an orderly end.
-    uvicorn.run(application, host=host, port=settings.port_sandbox_http, log_level="warning")
-    for server in servers:
-        server.stop()
+    try:
+        uvicorn.run(application, host=host, port=settings.port_sandbox_http, log_level="warning")
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def _keep_growing(stand_ins: dict[str, StandIn]) -> None:
