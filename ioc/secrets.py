@@ -1,14 +1,17 @@
-"""Generated secrets of a stack: made once, kept in ``IOC_HOME/secrets.env`` (0600), never in the repository or a log."""
+"""Generated secrets of a stack: made once, kept in ``IOC_HOME/secrets.env`` (0600), never in repository or log."""
 
 from __future__ import annotations
 
 import os
 import secrets as _secrets
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from ioc.settings import Settings
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ioc.settings import Settings
 
 _FILE = "secrets.env"
 

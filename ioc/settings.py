@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     home: Path = Field(default=PROJECT_ROOT / ".ioc", description="State folder of the stack.")
     bind_host: str = "127.0.0.1"
     port_base: int = Field(default=18000, ge=1024, le=64000)
-    warehouse_url: str | None = Field(default=None, description="Owner URL of the warehouse; unset = embedded PostgreSQL.")
+    warehouse_url: str | None = Field(
+        default=None, description="Owner URL of the warehouse; unset = embedded PostgreSQL."
+    )
     public_url: str | None = Field(default=None, description="URL under which people reach the portal.")
     superset_public_url: str | None = None
     airflow_public_url: str | None = None

