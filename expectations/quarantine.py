@@ -1,0 +1,124 @@
+"""The two ways out of quarantine, both by a person who gives a reason: release the batch, or discard it.
+
+The decision is kept beside the verdict, in ``ops.validation_result`` under the suite ``quarantine``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from expectations import data_docs
+from ioc import warehouse
+from ioc.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+_TABLES = """
+select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = '_batch_id'
+where c.relnamespace = to_regnamespace(%s) and c.relkind in ('r', 'p') and not c.relispartition order by 1
+"""
+_DECIDED = {"release": "Lô được cho qua sau khi xem xét", "discard": "Lô bị loại bỏ sau khi xem xét"}
+
+
+class QuarantineError(Exception):
+    """The decision cannot be taken; the message says why."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided about a batch.
+
+    Attributes:
+        batch_id: The batch.
+        domain: Its domain.
+        act: ``release`` or ``discard``.
+        row_count: Rows that may now be published, or that were removed from raw.
+    """
+
+    batch_id: int
+    domain: str
+    act: str
+    row_count: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def release(batch_id: int, *, by: str, reason: str, settings: Settings | None = None) -> Decision:
+    """Let a stopped batch pass after review; the next ``publish`` gives it a ``publish_seq`` like any other batch.
+
+    Args:
+        batch_id: A quarantined batch, or a stopped one that is not quarantined yet.
+        by: Who decides.
+        reason: Why.
+        settings: Settings of the stack; default: this process's.
+
+    Raises:
+        QuarantineError: the batch is not stopped, or ``by`` or ``reason`` is empty.
+    """
+    settings = settings or get_settings()
+    with warehouse.connect("loader", settings) as connection:
+        batch = _stopped(connection, batch_id, by, reason)
+        connection.execute(
+            "update ops.load_batch set status = 'loaded', verdict = 'passed', validated_at = clock_timestamp(), "
+            "message = %s where batch_id = %s",
+            (f"released by {by}: {reason}", batch_id),
+        )
+        _record(connection, batch, "release", {"by": by, "reason": reason})
+    data_docs.build(batch["domain"], [batch_id], settings)
+    return Decision(batch_id, batch["domain"], "release", batch["loaded_count"])
+
+
+def discard(batch_id: int, *, by: str, reason: str, settings: Settings | None = None) -> Decision:
+    """Give a stopped batch up: its rows leave raw, so that a corrected resend is loaded and not taken for a duplicate.
+
+    The landed files and every count stay; the batch ends as ``failed``.
+
+    Raises:
+        QuarantineError: the batch is not stopped, or ``by`` or ``reason`` is empty.
+    """
+    settings = settings or get_settings()
+    with warehouse.connect("loader", settings) as connection:
+        batch = _stopped(connection, batch_id, by, reason)
+        schema = f"raw_{batch['domain']}"
+        removed = 0
+        for (table,) in connection.execute(_TABLES, (schema,)).fetchall():
+            query = sql.SQL("delete from {} where _batch_id = %s").format(sql.Identifier(schema, table))
+            removed += connection.execute(query, (batch_id,)).rowcount
+        connection.execute(
+            "update ops.load_batch set status = 'failed', message = %s where batch_id = %s",
+            (f"discarded by {by}: {reason}", batch_id),
+        )
+        _record(connection, batch, "discard", {"by": by, "reason": reason})
+    data_docs.build(batch["domain"], [batch_id], settings)
+    return Decision(batch_id, batch["domain"], "discard", removed)
+
+
+def _stopped(connection: psycopg.Connection, batch_id: int, by: str, reason: str) -> dict[str, Any]:
+    if not by.strip() or not reason.strip():
+        raise QuarantineError("a decision about a batch needs a name and a reason")
+    batch = connection.cursor(row_factory=dict_row).execute(
+        "select * from ops.load_batch where batch_id = %s for update", (batch_id,)
+    ).fetchone()  # fmt: skip
+    if batch is None:
+        raise QuarantineError(f"there is no batch {batch_id}")
+    if batch["status"] not in ("quarantined", "loaded") or batch["verdict"] != "stopped":
+        raise QuarantineError(
+            f"batch {batch_id} is {batch['status']} with verdict {batch['verdict'] or 'none'}: "
+            "only a stopped batch can be released or discarded"
+        )
+    return batch
+
+
+def _record(connection: psycopg.Connection, batch: dict[str, Any], act: str, grounds: dict[str, str]) -> None:
+    connection.execute(
+        "insert into ops.validation_result (batch_id, domain, suite, expectation, severity, success, observed, "
+        "description_vi) values (%s, %s, 'quarantine', %s, 'warn', true, %s, %s)",
+        (batch["batch_id"], batch["domain"], act, json.dumps(grounds, ensure_ascii=False), _DECIDED[act]),
+    )

@@ -1,0 +1,70 @@
+"""A stopped batch leaves quarantine only by a named person's decision, and the decision is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from expectations import data_docs, quarantine, runner
+from ioc import warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ioc.settings import Settings
+
+_NO_STATION = "update raw_air_quality.reading set station_code = null where _source_row = 1 and _batch_id = {batch}"
+
+
+@pytest.fixture
+def quarantined(settings: Settings, put_batch: Callable[..., int]) -> int:
+    """A batch that the gate stopped and ``publish`` put aside, beside a good one."""
+    put_batch()
+    batch = put_batch(100, _NO_STATION)
+    runner.validate("air_quality", settings)
+    with warehouse.connect("loader", settings) as connection:
+        connection.execute("update ops.load_batch set status = 'quarantined' where verdict = 'stopped'")
+    return batch
+
+
+def _state(settings: Settings, batch: int) -> tuple[str, str, str]:
+    with warehouse.connect("loader", settings) as connection:
+        query = "select status, verdict, message from ops.load_batch where batch_id = %s"
+        return connection.execute(query, (batch,)).fetchone() or ("", "", "")
+
+
+def test_a_released_batch_waits_to_be_published_and_names_who_and_why(settings: Settings, quarantined: int) -> None:
+    decision = quarantine.release(quarantined, by="lan.nt", reason="Trạm mới, mã bổ sung sau", settings=settings)
+    assert (decision.act, decision.row_count) == ("release", 100)
+    assert _state(settings, quarantined) == ("loaded", "passed", "released by lan.nt: Trạm mới, mã bổ sung sau")
+    assert runner.validate("air_quality", settings) == []
+    with warehouse.connect("loader", settings) as connection:
+        kept = connection.execute("select expectation, observed from ops.validation_result where suite = 'quarantine'")
+        assert kept.fetchall() == [("release", {"by": "lan.nt", "reason": "Trạm mới, mã bổ sung sau"})]
+    page = data_docs.folder(settings) / "air_quality" / f"{quarantined}.html"
+    assert "released by lan.nt" in page.read_text()
+
+
+def test_a_discarded_batch_makes_room_for_its_resend(settings: Settings, quarantined: int) -> None:
+    decision = quarantine.discard(quarantined, by="lan.nt", reason="Tệp của tỉnh khác", settings=settings)
+    assert (decision.act, decision.row_count) == ("discard", 100)
+    assert _state(settings, quarantined)[0] == "failed"
+    with warehouse.connect("loader", settings) as connection:
+        left = connection.execute(
+            "select count(*), count(*) filter (where _batch_id = %s) from raw_air_quality.reading", (quarantined,)
+        )
+        assert left.fetchone() == (100, 0)
+
+
+@pytest.mark.parametrize("decide", [quarantine.release, quarantine.discard])
+def test_only_a_stopped_batch_can_be_decided_on_and_never_without_a_reason(
+    settings: Settings, quarantined: int, decide: Callable[..., quarantine.Decision]
+) -> None:
+    with pytest.raises(quarantine.QuarantineError, match="name and a reason"):
+        decide(quarantined, by="lan.nt", reason=" ", settings=settings)
+    with pytest.raises(quarantine.QuarantineError, match="no batch 999"):
+        decide(999, by="lan.nt", reason="x", settings=settings)
+    with pytest.raises(quarantine.QuarantineError, match="only a stopped batch"):
+        decide(quarantined - 1, by="lan.nt", reason="x", settings=settings)
+    assert _state(settings, quarantined)[0] == "quarantined"
