@@ -1,0 +1,1 @@
+"""Ambient air monitoring stations."""

@@ -1,0 +1,290 @@
+"""What the DAGs and ``ioc load`` call: ``extract`` and ``publish``. Both drain what is due according to the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from extractors.core import ledger, schema
+from extractors.core.errors import ExtractError, Fatal, Retriable, Skippable
+from extractors.core.fetch import fetch_all
+from extractors.core.formats import Parsed, Reject, SourceFile, raw_text
+from extractors.core.ledger import FileOutcome
+from extractors.core.loader import Batch
+from extractors.core.registry import entities_of, format_of
+from extractors.core.settings import ExtractSettings
+from extractors.core.transports import RemoteFile, SourceUri, is_temporary, open_transport
+from ioc import warehouse
+from ioc.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from extractors.core.formats import Format
+    from extractors.core.transports import Transport
+
+Mode = Literal["live", "backfill", "replay"]
+_LOG = logging.getLogger(__name__)
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class LoadReport:
+    """What one extraction did.
+
+    Attributes:
+        batches: Batches committed; a run that finds nothing new has none.
+        files: Files taken, whatever came of them.
+        read: Lines and records seen; always ``loaded + duplicate + rejected``.
+        failed_files: Files that could not be had; the next run tries again.
+        left_for_next_run: Files that are still being written.
+    """
+
+    domain: str
+    batches: int = 0
+    files: int = 0
+    read: int = 0
+    loaded: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    failed_files: int = 0
+    left_for_next_run: int = 0
+    batch_ids: list[int] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class PublishReport:
+    """Batches that became visible to dbt, and batches held back."""
+
+    domain: str
+    published: int = 0
+    quarantined: int = 0
+    batch_ids: list[int] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def extract(
+    domain: str,
+    *,
+    source_uris: list[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    mode: Mode = "live",
+    airflow_run_id: str | None = None,
+    settings: Settings | None = None,
+) -> LoadReport:
+    """Discover, fetch, land, parse and load what is new at the sources of a domain.
+
+    Args:
+        domain: Domain name; its package ``extractors.<domain>`` declares tables and formats.
+        source_uris: Sources; default ``IOC_SOURCE_<DOMAIN>``.
+        since: Leave out files whose name speaks of an earlier moment.
+        until: Leave out files whose name speaks of this moment or a later one.
+        mode: ``replay`` takes files again that have not changed; their rows count as duplicates.
+        airflow_run_id: For the ledger.
+        settings: Settings of the stack; default: this process's.
+
+    Returns:
+        The report; batches end in status ``loaded``.
+
+    Raises:
+        Fatal: the domain, a source URI or the warehouse has to be put right first.
+        Retriable: a source or the warehouse does not answer. The other sources were loaded all the same.
+    """
+    run = _Extraction(domain, settings or get_settings(), mode, airflow_run_id, since, until)
+    uris = source_uris if source_uris is not None else Settings.source_uris(domain)
+    if not uris:
+        raise Fatal(f"no source for {domain}: set IOC_SOURCE_{domain.upper()} or name one with --source")
+    schema.ensure(domain, run.settings)
+    with ledger.extraction_lock(domain, run.tuning.lock_timeout_s, run.settings):
+        return run.drain(uris)
+
+
+class _Extraction:
+    def __init__(
+        self,
+        domain: str,
+        settings: Settings,
+        mode: Mode,
+        airflow_run_id: str | None,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> None:
+        self.domain = domain
+        self.settings = settings
+        self.tuning = ExtractSettings()
+        self.mode: Mode = mode
+        self.airflow_run_id = airflow_run_id
+        self.since, self.until = since, until
+        self.latest = datetime.now(UTC) + timedelta(seconds=self.tuning.future_tolerance_s)
+        self.report = LoadReport(domain)
+        self.entities = entities_of(domain)
+        self.batch: Batch | None = None
+
+    def drain(self, uris: list[str]) -> LoadReport:
+        sources = [(text, SourceUri.parse(text)) for text in dict.fromkeys(uris)]
+        troubles: list[tuple[SourceUri, ExtractError]] = []
+        try:
+            for text, uri in sources:
+                try:
+                    self._source(text, uri)
+                except (Retriable, Fatal) as error:
+                    _LOG.warning("%s", error)
+                    troubles.append((uri, error))
+            self._commit()
+        except BaseException:
+            if self.batch is not None:
+                self.batch.discard()
+            raise
+        for uri, error in troubles:
+            ledger.write_failure(self.domain, RemoteFile(uri.public, "", None, None), str(error), self.settings)
+        if troubles:
+            message = "; ".join(str(error) for _, error in troubles)
+            if all(isinstance(error, Fatal) for _, error in troubles):
+                raise Fatal(message)
+            raise Retriable(message, max(e.delay_s for _, e in troubles if isinstance(e, Retriable)))
+        return self.report
+
+    def _source(self, text: str, uri: SourceUri) -> None:
+        parser = format_of(self.domain, uri.mapping)
+        transport = open_transport(text, parser, self.tuning)
+        try:
+            started = datetime.now(UTC)
+            due, young = self._due(transport, parser)
+            self._take(transport, parser, due)
+            if young:
+                self._take(transport, parser, self._settled(transport, parser, young))
+            newest = max((file.mtime for file, _ in due if file.mtime), default=None)
+            value = {"listed_at": started.isoformat(), "newest_mtime": newest.isoformat() if newest else None}
+            if self.batch is not None:
+                self.batch.move_cursor(f"source:{uri.public}", value)
+            else:
+                with warehouse.connect("loader", self.settings) as connection:
+                    ledger.write_cursor(connection, self.domain, f"source:{uri.public}", value, None)
+        finally:
+            transport.close()
+
+    def _wanted(self, parser: Format, path: str) -> bool:
+        if is_temporary(path) or not path.lower().endswith(parser.suffixes):
+            return False
+        if self.since is None and self.until is None:
+            return True
+        at = parser.file_time(path)
+        return at is None or ((self.since is None or at >= self.since) and (self.until is None or at < self.until))
+
+    def _due(self, transport: Transport, parser: Format) -> tuple[list[tuple[RemoteFile, str | None]], set[RemoteFile]]:
+        """Files to take, oldest first, so that a correction comes after what it corrects; and files not settled yet."""
+        listing = transport.list(lambda path: self._wanted(parser, path))
+        with warehouse.connect("loader", self.settings) as connection:
+            due = (
+                [(file, None) for file in listing]
+                if self.mode == "replay"
+                else list(ledger.changed_files(connection, self.domain, listing))
+            )
+        due.sort(key=lambda item: (item[0].mtime or _OLDEST, item[0].path))
+        settled_before = datetime.now(UTC) - timedelta(seconds=self.tuning.settle_s)
+        young = {file for file, _ in due if file.mtime is not None and file.mtime > settled_before}
+        return [item for item in due if item[0] not in young], young
+
+    def _settled(
+        self, transport: Transport, parser: Format, young: set[RemoteFile]
+    ) -> list[tuple[RemoteFile, str | None]]:
+        """Of the young files, those that a second listing shows unchanged; the others are left for the next run."""
+        time.sleep(self.tuning.recheck_s)
+        again = transport.list(lambda path: self._wanted(parser, path))
+        with warehouse.connect("loader", self.settings) as connection:
+            stable = list(ledger.changed_files(connection, self.domain, (file for file in again if file in young)))
+        self.report.left_for_next_run += len(young) - len(stable)
+        return sorted(stable, key=lambda item: (item[0].mtime or _OLDEST, item[0].path))
+
+    def _current(self) -> Batch:
+        if self.batch is None:
+            self.batch = Batch(
+                self.domain, self.entities, mode=self.mode, airflow_run_id=self.airflow_run_id, settings=self.settings
+            )
+        return self.batch
+
+    def _take(self, transport: Transport, parser: Format, due: list[tuple[RemoteFile, str | None]]) -> None:
+        known = {file.uri: sha256 for file, sha256 in due if sha256}
+        for file, content in fetch_all(transport, [file for file, _ in due], self.tuning):
+            self._file(parser, file, content, known.get(file.uri))
+            batch = self._current()
+            if len(batch.files) >= self.tuning.batch_files or batch.read >= self.tuning.batch_rows:
+                self._commit()
+
+    def _file(self, parser: Format, remote: RemoteFile, content: bytes | Skippable, known: str | None) -> None:
+        batch = self._current()
+        file = FileOutcome(remote)
+        number = batch.begin(file)
+        if isinstance(content, Skippable):
+            file.outcome, file.message = "failed", str(content)
+            return
+        file.byte_count = len(content)
+        file.sha256 = hashlib.sha256(content).hexdigest()
+        if file.sha256 == known and self.mode != "replay":
+            file.outcome = "unchanged_content"
+            return
+        file.landed_path = batch.pack.add(remote, file.sha256, content)
+        try:
+            for parsed in parser.parse(content, SourceFile(remote.path, number, self.latest)):
+                batch.add(number, parsed)
+                if any(reject.code == "truncated" for reject in parsed.rejects):
+                    file.outcome, file.message = "partial", "the file ends inside a line"
+        except Skippable as error:
+            file.outcome, file.message = "unreadable", str(error)
+            reject = Reject(None, raw_text(repr(content[:2_000])), error.code, str(error))
+            batch.add(number, Parsed(self.entities[0].name, rejects=[reject]))
+        if not file.read:
+            file.outcome = "empty"
+
+    def _commit(self) -> None:
+        batch, self.batch = self.batch, None
+        if batch is None:
+            return
+        batch.commit()
+        report = self.report
+        report.files += len(batch.files)
+        report.failed_files += sum(file.outcome == "failed" for file in batch.files)
+        if batch.read:
+            report.batches += 1
+            report.batch_ids.append(batch.batch_id)
+            report.read += batch.read
+            report.loaded += sum(file.loaded for file in batch.files)
+            report.duplicate += sum(file.duplicate for file in batch.files)
+            report.rejected += sum(file.rejected for file in batch.files)
+
+
+def publish(domain: str, *, settings: Settings | None = None) -> PublishReport:
+    """Make the batches with verdict ``passed`` visible to dbt, in order, and set the stopped ones aside.
+
+    The advisory lock makes publish_seq of a domain visible in its own order, so that a model may use "above mine" as its
+    cursor.
+    """
+    report = PublishReport(domain)
+    with warehouse.connect("loader", settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"publish:{domain}",))
+        due = connection.execute(
+            "select batch_id, verdict from ops.load_batch "
+            "where domain = %s and status = 'loaded' and verdict is not null order by batch_id for update",
+            (domain,),
+        ).fetchall()
+        for batch_id, verdict in due:
+            if verdict == "passed":
+                connection.execute(
+                    "update ops.load_batch set status = 'published', published_at = clock_timestamp(), "
+                    "publish_seq = nextval('ops.publish_seq') where batch_id = %s",
+                    (batch_id,),
+                )
+                report.published += 1
+                report.batch_ids.append(batch_id)
+            else:
+                connection.execute("update ops.load_batch set status = 'quarantined' where batch_id = %s", (batch_id,))
+                report.quarantined += 1
+    return report
