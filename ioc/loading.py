@@ -51,4 +51,5 @@ def load_domain(
         runner.validate(domain)
     with progress.step(f"{domain}: publish"):
         published = pipeline.publish(domain)
-    return loaded.as_dict() | {"published": published.published, "quarantined": published.quarantined}
+    counts: dict[str, Any] = loaded.as_dict()
+    return counts | {"published": published.published, "quarantined": published.quarantined}

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     )
     public_url: str | None = Field(default=None, description="URL under which people reach the portal.")
     superset_public_url: str | None = None
+    superset_internal_url: str | None = Field(
+        default=None, description="Where the platform itself reaches Superset; unset = its port on bind_host."
+    )
     airflow_public_url: str | None = None
     smtp_url: str | None = Field(default=None, description="smtp[s]://user:password@host:port; unset = sandbox mail.")
     mail_from: str = "canhbao@ioc.example"

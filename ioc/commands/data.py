@@ -102,7 +102,7 @@ def evaluate(
     from alerts import engine
 
     with console.Progress().step("evaluating alerts"):
-        report: dict[str, Any] = engine.evaluate(at=moment(at), **({"dry_run": True} if dry_run else {})).as_dict()
+        report: dict[str, Any] = engine.evaluate(at=moment(at), mode="dry_run" if dry_run else "live").as_dict()
     console.out.print(", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, int)))
     if json:
         console.print_json(report)

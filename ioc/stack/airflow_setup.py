@@ -1,7 +1,7 @@
 """Prepares Airflow's database in one process: schema, roles, and the three people who may log in.
 
 Run as ``python -m ioc.stack.airflow_setup`` in the environment of :func:`ioc.stack.environment.airflow`. Idempotent: it
-may run beside a live Airflow. One process instead of five ``airflow`` commands: each of those imports for three seconds.
+may run beside a live Airflow. One process instead of five ``airflow`` commands: each imports for three seconds.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 import os
 
-from flask_appbuilder.const import AUTH_DB
+from flask_appbuilder.const import AUTH_DB  # type: ignore[import-untyped]
 
 AUTH_TYPE = AUTH_DB
 WTF_CSRF_ENABLED = True

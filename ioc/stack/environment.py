@@ -46,8 +46,8 @@ def _text(value: object) -> str:
 def sources(settings: Settings, sandbox: Path = PROJECT_ROOT / "sandbox") -> dict[str, str]:
     """``IOC_SOURCE_<DOMAIN>`` of every domain whose source is configured, or stands in the sandbox.
 
-    What the environment says wins. Otherwise, when the sandbox runs, the URIs come from ``sandbox/<domain>/source.toml``
-    (key ``uris``), in which ``{secret:NAME}``, ``{home}``, ``{port_ftp}`` and the other ports are filled in.
+    What the environment says wins. Otherwise, when the sandbox runs, the URIs are those of ``uris`` in
+    ``sandbox/<domain>/source.toml``, in which ``{secret:NAME}``, ``{home}`` and the ports (``{port_ftp}``) are filled in.
 
     Raises:
         ValueError: a ``source.toml`` cannot be read, or asks for an unknown name; the message names the file.
@@ -81,7 +81,7 @@ def _filled_in(template: str, settings: Settings) -> str:
 
 
 def apply(settings: Settings) -> None:
-    """Put settings and sources into this process's own environment, where the platform's code looks (``ioc`` commands)."""
+    """Put settings and sources into this process's own environment, where the platform's code looks."""
     os.environ.update(of_settings(settings))
     os.environ.update(sources(settings))
 
@@ -113,7 +113,7 @@ def airflow(settings: Settings) -> dict[str, str]:
     home = settings.home / "airflow"
     prefix = urlsplit(settings.airflow_url()).path.rstrip("/")
     jwt_secret = hashlib.sha512(secrets.get("airflow_jwt").encode()).hexdigest()
-    options = {
+    options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": PROJECT_ROOT / "dags",
             "plugins_folder": home / "plugins",

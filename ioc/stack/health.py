@@ -6,16 +6,17 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from ioc import warehouse
 from ioc.stack.postgres import EmbeddedPostgres
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ioc.settings import Settings
     from collections.abc import Callable
+
+    from ioc.settings import Settings
 
 _TIMEOUT_S = 5
 

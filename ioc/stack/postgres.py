@@ -12,14 +12,15 @@ import pwd
 import shutil
 import subprocess
 import time
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from ioc import warehouse
 from ioc.secrets import Secrets
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ioc.settings import Settings
@@ -59,7 +60,8 @@ def binaries() -> Path:
     )
 
 
-def _service_user() -> pwd.struct_passwd:
+def service_user() -> pwd.struct_passwd:
+    """The unprivileged user that PostgreSQL runs as when everything else runs as root."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)
@@ -68,19 +70,40 @@ def _service_user() -> pwd.struct_passwd:
     raise LookupError("running as root needs a user 'postgres' or 'nobody' to run PostgreSQL as")
 
 
-def _as_service_user() -> list[str]:
-    """Command prefix that drops root's rights; empty for an ordinary user."""
+# What helps the unprivileged user through a closed folder (a checkout below /root, say), least first: nothing, reading
+# everywhere, and, where a container withholds that one, overriding file permissions.
+_CAPABILITIES = ("", "dac_read_search", "dac_override")
+
+
+@lru_cache(maxsize=8)
+def _as_service_user(folder: Path) -> tuple[str, ...]:
+    """Command prefix that drops root's rights; empty for an ordinary user.
+
+    Args:
+        folder: Folder of the cluster, which exists and belongs to the user.
+
+    Raises:
+        PermissionError: that user cannot reach PostgreSQL's files on this machine; the message says what to do.
+    """
     if os.geteuid() != 0:
-        return []
-    user = _service_user()
-    return [
-        "setpriv",
-        f"--reuid={user.pw_uid}",
-        f"--regid={user.pw_gid}",
-        "--clear-groups",
-        "--inh-caps=+dac_read_search",
-        "--ambient-caps=+dac_read_search",
-    ]
+        return ()
+    user = service_user()
+    for capability in _CAPABILITIES:
+        rights = [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"] if capability else ["--inh-caps=-all"]
+        prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *rights)
+        trial = [*prefix, "sh", "-c", 'cd "$1" && "$0" --version', str(binaries() / "postgres"), str(folder)]
+        if subprocess.run(trial, capture_output=True, check=False, cwd="/").returncode == 0:
+            return prefix
+    raise PermissionError(
+        f"PostgreSQL runs as the user '{user.pw_name}' when you are root, and that user reaches neither "
+        f"{binaries()} nor {folder}: keep the checkout and IOC_HOME outside of closed folders such as /root"
+    )
+
+
+def _shared_memory_type() -> str:
+    # Containers often have 64 MB of /dev/shm, which one parallel query can fill; then files in the cluster serve.
+    shm = Path("/dev/shm")
+    return "posix" if shm.exists() and shutil.disk_usage(shm).total >= 512 * 2**20 else "mmap"
 
 
 class EmbeddedPostgres:
@@ -102,35 +125,40 @@ class EmbeddedPostgres:
         if (self.data / "PG_VERSION").exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        # A half-made cluster (killed during initdb) has no PG_VERSION at its end state: begin again.
-        shutil.rmtree(self.data, ignore_errors=True)
         self.sockets.mkdir(mode=0o700, exist_ok=True)
-        if os.geteuid() == 0:
-            user = _service_user()
-            for folder in (self.folder, self.sockets):
-                os.chown(folder, user.pw_uid, user.pw_gid)
         password_file = self.folder / "password"
+        os.close(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         password_file.write_text(Secrets.of(self.settings).get("postgres_superuser"))
+        if os.geteuid() == 0:
+            user = service_user()
+            for path in (self.folder, self.sockets, password_file):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        # Laid out beside its place and moved there when complete: killed in between, the next start begins again.
+        unfinished = self.folder / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
         try:
             subprocess.run(
                 [
-                    *_as_service_user(), str(binaries() / "initdb"), "--username=postgres", "--auth=scram-sha-256",
-                    f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8", "-D", str(self.data),
+                    *_as_service_user(self.folder), str(binaries() / "initdb"), "--username=postgres",
+                    "--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C.UTF-8",
+                    "-D", str(unfinished),
                 ],
-                check=True, capture_output=True, text=True,
+                check=True, capture_output=True, text=True, cwd="/",
             )  # fmt: skip
         except subprocess.CalledProcessError as error:
             raise RuntimeError(f"initdb failed: {error.stderr.strip()}") from error
         finally:
             password_file.unlink()
-        with (self.data / "postgresql.auto.conf").open("a") as file:
+        with (unfinished / "postgresql.auto.conf").open("a") as file:
             file.write(_CONFIGURATION)
+        unfinished.rename(self.data)
 
     def command(self) -> list[str]:
         """The server in the foreground, for the process supervisor."""
         return [
-            *_as_service_user(), str(binaries() / "postgres"), "-D", str(self.data),
+            *_as_service_user(self.folder), str(binaries() / "postgres"), "-D", str(self.data),
             "-p", str(self.settings.port_postgres), "-k", str(self._short_socket_folder()),
+            "-c", f"dynamic_shared_memory_type={_shared_memory_type()}",
         ]  # fmt: skip
 
     def _short_socket_folder(self) -> Path | str:
@@ -195,7 +223,10 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop a server started with :meth:`start_detached` (fast shutdown); no error when there is none."""
         subprocess.run(
-            [*_as_service_user(), str(binaries() / "pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "stop"],
+            [
+                *_as_service_user(self.folder), str(binaries() / "pg_ctl"), "-D", str(self.data),
+                "-m", "fast", "-w", "stop",
+            ],
             check=False, capture_output=True, cwd="/",
         )  # fmt: skip
 

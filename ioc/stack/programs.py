@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ioc.settings import Settings, get_settings
 from ioc.stack import environment, health
 from ioc.stack.postgres import EmbeddedPostgres
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ioc.stack.health import Health
     from collections.abc import Callable
+
+    from ioc.stack.health import Health
 
 PYTHON = sys.executable
 

@@ -5,6 +5,7 @@ Programs are restarted when they crash, their output goes to ``IOC_HOME/logs`` a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -17,18 +18,17 @@ from configparser import RawConfigParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
 from ioc.settings import PROJECT_ROOT, Settings
 from ioc.stack import environment, processes
-import contextlib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ioc.stack.programs import Program
 
-_NOT_THERE = (OSError, http.client.HTTPException)
+_NOT_THERE: tuple[type[Exception], ...] = (OSError, http.client.HTTPException)
 
 
 class Supervisor:
@@ -168,7 +168,7 @@ class Supervisor:
                 for name in group:
                     self.stop_program(name)
                 self._wait_stopped(group)
-            with contextlib.suppress(_NOT_THERE):
+            with contextlib.suppress(*_NOT_THERE):
                 self._rpc.shutdown()
             deadline = time.monotonic() + 10
             while self.is_running() and time.monotonic() < deadline:

@@ -104,7 +104,7 @@ def ensure_roles(admin_url: str, settings: Settings | None = None) -> None:
 
 
 def ensure_database(admin_url: str, name: str) -> None:
-    """Create the database ``name`` when it is missing, owned by its service or ``ioc_owner``; others may not connect."""
+    """Create the database ``name`` when it is missing, owned by its service or the owner; others may not connect."""
     owner = f"ioc_{name}" if name in SERVICES else "ioc_owner"
     with psycopg.connect(admin_url, autocommit=True) as connection:
         if not connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone():
@@ -137,8 +137,8 @@ def create_on_server(settings: Settings) -> None:
             ensure_database(admin_url, name)
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
         raise WarehouseUnreachable(
-            f"cannot create roles and databases on {given.hostname}: {error} — 'ioc warehouse create' needs a role that may; "
-            "afterwards an owner's URL is enough"
+            f"cannot create roles and databases on {given.hostname}: {error} — 'ioc warehouse create' needs a role "
+            "that may; afterwards an owner's URL is enough"
         ) from error
 
 

@@ -86,6 +86,22 @@ create table ref.holiday (
     primary key (calendar_code, day)
 );
 
+-- Whether `at` lies in the working time of a calendar.
+create function ref.is_working_time(calendar text, at timestamptz) returns boolean language sql stable as $$
+    with civil as (select at at time zone 'Asia/Ho_Chi_Minh' as moment)
+    select exists (
+        select from civil c
+        join ref.work_segment w on w.calendar_code = calendar
+            and c.moment::time >= w.starts_at and c.moment::time < w.ends_at
+        left join ref.holiday h on h.calendar_code = calendar and h.day = c.moment::date
+        where case h.kind
+            when 'off' then false
+            when 'make_up' then w.iso_weekday = 1           -- a make-up day keeps Monday's hours
+            else w.iso_weekday = extract(isodow from c.moment)
+        end
+    )
+$$;
+
 -- What to call an entity in a message. Every domain may fill it beside its signals; without a row the code is shown.
 create table alerting.entity (
     entity_type text not null,
@@ -348,6 +364,12 @@ create table alert.late_observation (
     unique (rule_id, entity_type, entity_id, period_end, revision)
 );
 
+-- The 64-bit transaction id of a row's writer, for pg_visible_in_snapshot: "was this row there when that run looked?"
+create function alert.row_xid(x xid) returns xid8 language sql stable as $$
+    select ((case when low > (top & 4294967295) then (top >> 32) - 1 else top >> 32 end << 32) | low)::text::xid8
+    from (select x::text::bigint as low, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as top) ids
+$$;
+
 create table alert.heartbeat (
     service text primary key,
     beat_at timestamptz not null,
@@ -397,6 +419,7 @@ create table notify.notice_state (
     told_at timestamptz not null,
     primary key (incident_id, route_id)
 );
+create index told_something on notify.notice_state (incident_id) where told_level > 0;
 
 create table notify.template (
     template_id bigint generated always as identity primary key,
