@@ -1,0 +1,81 @@
+"""Pages of the domains, one folder each, found by looking: a thirteenth domain needs no edit here.
+
+A domain's package defines ``page = DomainPage(…)``. Its templates lie in ``<domain>/templates`` and are called
+``<domain>/name.html``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from fastapi import APIRouter
+
+    from ioc.embed import RowFilter
+    from portal.database import Database
+    from portal.language import Language
+    from portal.users import User
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What the province overview shows of a domain.
+
+    Attributes:
+        value: The one number, already written for people; None when there is nothing to show.
+        unit: What the number is.
+        label: What the number means, in words (colour is never the only signal).
+        colour: ``#rrggbb`` of the label, or None.
+        facts: One or two short lines below.
+        newest_at: Age of the data.
+        is_stale: Whether the newest data are older than the domain allows.
+    """
+
+    value: str | None
+    unit: str = ""
+    label: str = ""
+    colour: str | None = None
+    facts: tuple[str, ...] = ()
+    newest_at: datetime | None = None
+    is_stale: bool = False
+
+
+@dataclass(frozen=True)
+class DomainPage:
+    """A domain's share of the portal.
+
+    Attributes:
+        name: Domain name, the folder's name.
+        router: Pages and public API of the domain; includes ``/linh-vuc/<name>``.
+        tile: Makes the overview tile.
+        public_template: Template of the domain's part of the citizens' page, or None.
+        public_context: Values for that template.
+        row_filters: Rows of the embedded dashboard that a user may see; none = all of them.
+    """
+
+    name: str
+    router: APIRouter
+    tile: Callable[[Database, Language], Tile]
+    public_template: str | None = None
+    public_context: Callable[[Database, Language], dict[str, Any]] = field(default=lambda _database, _language: {})
+    row_filters: Callable[[User], list[RowFilter]] = field(default=lambda _user: [])
+
+
+@lru_cache(maxsize=1)
+def pages() -> dict[str, DomainPage]:
+    """Domain name → its pages, for every package in this folder."""
+    found = {}
+    for module in pkgutil.iter_modules([str(FOLDER)]):
+        page: DomainPage = importlib.import_module(f"portal.domains.{module.name}").page
+        found[page.name] = page
+    return found

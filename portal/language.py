@@ -1,0 +1,84 @@
+"""Vietnamese first, English beside it.
+
+Templates and pages carry the Vietnamese text itself; ``english.toml`` holds the English of each. A text without an
+entry stays Vietnamese, and a test fails on it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from ioc.settings import TIME_ZONE
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+Code = Literal["vi", "en"]
+CODES: tuple[Code, ...] = get_args(Code)
+COOKIE = "ioc_lang"
+ZONE = ZoneInfo(TIME_ZONE)
+
+
+@lru_cache(maxsize=1)
+def english() -> dict[str, str]:
+    """Vietnamese text → English text."""
+    path = Path(__file__).resolve().parent / "english.toml"
+    return {str(vi): str(en) for vi, en in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def code_of(cookie: str | None) -> Code:
+    """The language that a cookie asks for; anything unknown is Vietnamese."""
+    return "en" if cookie == "en" else "vi"
+
+
+class Language:
+    """Texts, numbers and times for one reader."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+
+    def text(self, vietnamese: str, **values: object) -> str:
+        """The text in this language; ``{name}`` takes a value."""
+        text = english().get(vietnamese, vietnamese) if self.code == "en" else vietnamese
+        return text.format(**values) if values else text
+
+    def number(self, value: float | Decimal | int | None, digits: int = 0) -> str:
+        """1234.5 → ``1.234,5`` in Vietnamese, ``1,234.5`` in English; a missing value is a dash."""
+        if value is None:
+            return "–"
+        text = f"{value:,.{digits}f}"
+        return text.translate(str.maketrans(",.", ".,")) if self.code == "vi" else text
+
+    def time(self, moment: datetime | None) -> str:
+        """``14:00 22/11/2026``, Vietnam time."""
+        return moment.astimezone(ZONE).strftime("%H:%M %d/%m/%Y") if moment else "–"
+
+    def hour(self, moment: datetime | None) -> str:
+        """``14:00``, Vietnam time."""
+        return moment.astimezone(ZONE).strftime("%H:%M") if moment else "–"
+
+    def date(self, moment: datetime | None) -> str:
+        """``22/11/2026``, Vietnam time."""
+        return moment.astimezone(ZONE).strftime("%d/%m/%Y") if moment else "–"
+
+    def path_hour(self, moment: datetime) -> str:
+        """``2026-11-22T14:00``, Vietnam time, as paths carry it."""
+        return moment.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")
+
+    def ago(self, moment: datetime | None, now: datetime | None = None) -> str:
+        """How long ago: ``vừa xong``, ``12 phút trước``, ``3 giờ trước``, ``5 ngày trước``."""
+        if moment is None:
+            return self.text("chưa có")
+        minutes = int(((now or datetime.now(UTC)) - moment).total_seconds() // 60)
+        if minutes < 1:
+            return self.text("vừa xong")
+        if minutes < 60:
+            return self.text("{n} phút trước", n=minutes)
+        if minutes < 48 * 60:
+            return self.text("{n} giờ trước", n=minutes // 60)
+        return self.text("{n} ngày trước", n=minutes // 1440)

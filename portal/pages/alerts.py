@@ -1,0 +1,5 @@
+"""Alerts and inbox."""
+
+from fastapi import APIRouter
+
+router = APIRouter(include_in_schema=False)

@@ -1,0 +1,43 @@
+"""The province at a glance, and a page for domains that are still to come."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from ioc.domains import all_domains, get_domain
+from portal import domains
+from portal.incidents import open_incidents
+from portal.web import Db, NotFoundError, Reader, SignedIn, render
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/", response_class=HTMLResponse)
+def overview(request: Request, database: Db, who: Reader, user: SignedIn) -> HTMLResponse:
+    """Open alerts, a tile for every domain, age of the data."""
+    pages = domains.pages()
+    tiles = {
+        domain.name: pages[domain.name].tile(database, who.language) for domain in all_domains() if domain.name in pages
+    }
+    health = database.rows_if_built("select * from serving.rpt_ops_pipeline_health order by domain") or []
+    titles = {
+        domain.name: domain.title_vi if who.language.code == "vi" else domain.title_en for domain in all_domains()
+    }
+    return render(
+        request,
+        "overview.html",
+        tiles=tiles,
+        incidents=open_incidents(database, user),
+        health=[{**row, "title": titles.get(row["domain"], row["title_vi"])} for row in health],
+    )
+
+
+@router.get("/linh-vuc/{name}", response_class=HTMLResponse)
+def domain_to_come(request: Request, _user: SignedIn, name: str) -> HTMLResponse:
+    """A domain without pages yet; domains with pages have routes of their own."""
+    try:
+        domain = get_domain(name)
+    except KeyError as error:
+        raise NotFoundError from error
+    return render(request, "domain_to_come.html", domain=domain)

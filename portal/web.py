@@ -1,0 +1,191 @@
+"""What every page shares: who asks, in which language, the walls around pages, and the rendering of templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import quote
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+
+from ioc.domains import all_domains
+from ioc.secrets import Secrets
+from ioc.settings import Settings
+from portal import colours, language, sessions
+from portal.database import Database
+from portal.users import User
+
+_ROOM = Path(__file__).resolve().parent
+templates = Environment(
+    # A domain's templates lie in its own folder and are called "<domain>/name.html".
+    loader=ChoiceLoader(
+        [
+            FileSystemLoader(_ROOM / "templates"),
+            PrefixLoader({p.parent.name: FileSystemLoader(p) for p in (_ROOM / "domains").glob("*/templates")}),
+        ]
+    ),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.globals["ink_on"] = colours.ink_on
+templates.filters["colour"] = colours.checked
+
+
+class NotSignedInError(Exception):
+    """The page needs a login."""
+
+
+class ForbiddenError(Exception):
+    """Signed in, but the page is for another role."""
+
+
+class NotFoundError(Exception):
+    """No such thing, or none that this user may know of."""
+
+
+class BadFormError(Exception):
+    """The form token is missing or not ours: an old page, or a post from elsewhere."""
+
+
+def database_of(request: Request) -> Database:
+    """The portal's database."""
+    return cast("Database", request.app.state.database)
+
+
+def settings_of(request: Request) -> Settings:
+    """Settings of the stack."""
+    return cast("Settings", request.app.state.settings)
+
+
+@dataclass
+class Visitor:
+    """Who asks for a page: perhaps signed in, always with a language.
+
+    Attributes:
+        user: The user, or None.
+        language: Language of this reader.
+        token: Content of the session cookie, or of the form cookie before login.
+    """
+
+    user: User | None
+    language: language.Language
+    token: str | None
+
+
+def session_cookie(settings: Settings) -> str:
+    """Name of the session cookie; browsers share cookies across ports, so each stack has a name of its own."""
+    return f"ioc_session_{settings.port_portal}"
+
+
+def form_cookie(settings: Settings) -> str:
+    """Name of the cookie that stands in for the session before login."""
+    return f"ioc_form_{settings.port_portal}"
+
+
+def cookie_flags(settings: Settings) -> dict[str, Any]:
+    """Flags of every cookie that carries a secret."""
+    return {
+        "httponly": True,
+        "samesite": "lax",
+        "secure": settings.portal_url().startswith("https://"),
+        "path": "/",
+    }
+
+
+def visitor(request: Request) -> Visitor:
+    """Who asks, once per request."""
+    known = getattr(request.state, "visitor", None)
+    if known is not None:
+        return cast("Visitor", known)
+    settings = settings_of(request)
+    token = request.cookies.get(session_cookie(settings))
+    user = sessions.find(database_of(request), token) if token else None
+    if user is None:
+        token = request.cookies.get(form_cookie(settings))
+    found = Visitor(user, language.Language(language.code_of(request.cookies.get(language.COOKIE))), token)
+    request.state.visitor = found
+    return found
+
+
+def signed_in(who: Annotated[Visitor, Depends(visitor)]) -> User:
+    """The signed-in user.
+
+    Raises:
+        NotSignedInError: nobody is; pages send to the login, the API answers 401.
+    """
+    if who.user is None:
+        raise NotSignedInError
+    return who.user
+
+
+def engineer(user: Annotated[User, Depends(signed_in)]) -> User:
+    """The signed-in engineer or administrator.
+
+    Raises:
+        ForbiddenError: another role.
+    """
+    if not user.is_engineer:
+        raise ForbiddenError
+    return user
+
+
+def own_form(
+    request: Request, who: Annotated[Visitor, Depends(visitor)], form_token: Annotated[str, Form()] = ""
+) -> None:
+    """Refuse posts that do not come from a page of ours; scripts send the token in ``X-Form-Token``.
+
+    Raises:
+        BadFormError: the token does not fit the cookie.
+    """
+    secret = Secrets.of(settings_of(request)).get("portal_session")
+    if not sessions.is_form_token(secret, who.token, form_token or request.headers.get("x-form-token")):
+        raise BadFormError
+
+
+Reader = Annotated[Visitor, Depends(visitor)]
+SignedIn = Annotated[User, Depends(signed_in)]
+Engineer = Annotated[User, Depends(engineer)]
+Db = Annotated[Database, Depends(database_of)]
+Config = Annotated[Settings, Depends(settings_of)]
+
+
+def local_path(path: str | None) -> str:
+    """A path on this site to go back to; anything that could lead elsewhere becomes ``/``."""
+    if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or any(ord(c) < 32 for c in path):
+        return "/"
+    return path
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    """Render a template for the visitor of this request."""
+    settings = settings_of(request)
+    who = visitor(request)
+    cookie = who.token
+    fresh_cookie = None
+    if cookie is None:
+        cookie = fresh_cookie = sessions.new_token()
+    secret = Secrets.of(settings).get("portal_session")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    html = templates.get_template(template).render(
+        t=who.language.text,
+        lang=who.language,
+        user=who.user,
+        path=request.url.path,
+        here=quote(here, safe="/"),
+        form_token=sessions.form_token(secret, cookie),
+        domains=all_domains(),
+        static_version=request.app.state.static_version,
+        unread=getattr(request.state, "unread", 0),
+        now=datetime.now(UTC),
+        **values,
+    )
+    response = HTMLResponse(html, status_code=status)
+    if fresh_cookie:
+        response.set_cookie(form_cookie(settings), fresh_cookie, **cookie_flags(settings))
+    return response
