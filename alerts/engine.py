@@ -1,0 +1,219 @@
+"""Evaluates every rule against ``alerting.signal``: fold what is new, watch for silence, reconcile what people were told.
+
+One run = one read in one snapshot, one fold in memory, one transaction for state, told levels and outbox together.
+Runs exclude each other by an advisory lock; a killed run leaves nothing behind and the next one does its work.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from alerts import absence, reconcile, rulebook, store
+from alerts.fold import Point, SeriesState, Transition, fold_series
+from alerts.store import Changes, Incident, Series, SeriesKey
+from ioc import warehouse
+
+if TYPE_CHECKING:
+    from alerts.rulebook import Rule
+    from ioc.settings import Settings
+
+Mode = Literal["live", "backfill", "replay", "dry_run"]
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What a run found.
+
+    Attributes:
+        evaluated: Observations folded in this run.
+        pending: Series that hold a level not yet long enough, after the run.
+        firing: Series at level 1 or higher, after the run.
+        resolved: Value incidents closed by this run.
+        nodata: Series silent for too long, after the run.
+        notifications: Messages put into the outbox by this run.
+        opened: Value incidents opened by this run.
+        late: Rows found behind the watermark of their series, recorded and not folded.
+        unreachable: Incidents that nobody could be told about, the fallback included; tried again at every run.
+        mode: live, backfill, replay or dry_run.
+    """
+
+    evaluated: int = 0
+    pending: int = 0
+    firing: int = 0
+    resolved: int = 0
+    nodata: int = 0
+    notifications: int = 0
+    opened: int = 0
+    late: int = 0
+    unreachable: int = 0
+    mode: str = "live"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate(
+    at: datetime | None = None,
+    mode: Mode = "live",
+    airflow_run_id: str | None = None,
+    settings: Settings | None = None,
+) -> EvaluationReport:
+    """Evaluate everything that is due at ``at``.
+
+    Args:
+        at: The clock, with a time zone; default: now. Periods that end later are left for later.
+        mode: ``live`` changes state and notifies. ``dry_run`` computes the same and writes nothing. ``backfill`` folds
+            what is new, ``replay`` everything from the beginning: both write to ``alert.shadow_transition`` only.
+        airflow_run_id: Kept with the run.
+        settings: Settings of the stack; default: this process's.
+
+    Raises:
+        ValueError: ``at`` without a time zone, or an unknown mode.
+        WarehouseUnreachable: no warehouse.
+    """
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode '{mode}' is not one of {', '.join(get_args(Mode))}")
+    if at is not None and at.tzinfo is None:
+        raise ValueError(f"the time {at.isoformat()} has no time zone; write for example {at.isoformat()}+07:00")
+    at = at or datetime.now(UTC)
+    with warehouse.connect("alerts", settings, autocommit=True) as connection:
+        connection.execute("set jit = off")
+        # Held by the session, released with it: also by a kill.
+        connection.execute("select pg_advisory_lock(hashtext('alerts:evaluate'))")
+        found = _read(connection, at, mode)
+        with connection.transaction(force_rollback=mode == "dry_run"):
+            if mode in ("backfill", "replay"):
+                return _write_aside(connection, found, at, mode, airflow_run_id)
+            return _write(connection, found, at, mode, airflow_run_id)
+
+
+@dataclass
+class _Found:
+    """What one snapshot showed, folded."""
+
+    rules: dict[int, Rule]
+    snapshot: str
+    change_id: int
+    states: dict[SeriesKey, Series]
+    open_incidents: dict[uuid.UUID, Incident]
+    changes: Changes = field(default_factory=Changes)
+    shadow: list[tuple[SeriesKey, Transition]] = field(default_factory=list)
+    evaluated: int = 0
+
+
+def _read(connection: psycopg.Connection, at: datetime, mode: Mode) -> _Found:
+    # Rows, states and the snapshot that says which rows were there belong together. Writing comes after, read
+    # committed: an acknowledgement made meanwhile must not turn the run away.
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            row = connection.execute(
+                "select pg_current_snapshot()::text, coalesce((select max(change_id) from alerting.signal), 0)"
+            ).fetchone()
+            assert row is not None
+            rules = rulebook.load(connection)
+            states = {} if mode == "replay" else store.read_states(connection)
+            found = _Found(rules, row[0], row[1], states, store.read_open_incidents(connection))
+            for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay"):
+                _fold(found, key, points)
+    finally:
+        connection.isolation_level = None
+    return found
+
+
+def _fold(found: _Found, key: SeriesKey, points: list[Point]) -> None:
+    rule = found.rules[key.rule_id]
+    newest_unit = max(points, key=lambda point: point.at).unit_code
+    versions = rule.for_series(key.entity_id, newest_unit)
+    if not versions:
+        return
+    series = found.states.get(key) or Series(SeriesState())
+    state, transitions = fold_series(series.state, points, versions)
+    found.evaluated += len(points)
+    found.shadow.extend((key, transition) for transition in transitions)
+    incident = found.open_incidents.get(series.incident_id) if series.incident_id else None
+    for transition in transitions:
+        incident = _apply(found, rule, key, incident, transition)
+    if incident and not incident.closed_at and state.peak_value != incident.peak_value:
+        incident.peak_value = state.peak_value
+        found.changes.touch(incident)
+    series = Series(state, newest_unit, incident.incident_id if incident and not incident.closed_at else None)
+    found.states[key] = found.changes.states[key] = series
+
+
+def _apply(found: _Found, rule: Rule, key: SeriesKey, incident: Incident | None, t: Transition) -> Incident:
+    if incident is None or incident.closed_at:
+        incident = Incident(
+            incident_id=store.incident_id(rule.code, key, "value", t.event_time),
+            key=key,
+            kind="value",
+            rule_version_id=t.rule_version_id,
+            unit_code=t.unit_code,
+            opened_at=t.event_time,
+            level=0,
+            peak_level=0,
+            open_value=t.value,
+            is_new=True,
+        )
+    incident.move(t)
+    found.changes.touch(incident)
+    found.changes.transitions.append((incident, t))
+    return incident
+
+
+def _write(
+    connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None
+) -> EvaluationReport:
+    changes = found.changes
+    absence.check(found.rules, found.states, found.open_incidents, at, changes)
+    late = store.record_late(connection)
+    run_id = _record(connection, found, at, mode, airflow_run_id)
+    store.write(connection, changes, run_id)
+    told = reconcile.reconcile_in(connection, at)
+    touched = [incident for incident in changes.incidents.values() if incident.kind == "value"]
+    report = EvaluationReport(
+        evaluated=found.evaluated,
+        pending=sum(series.state.phase == "pending" for series in found.states.values()),
+        firing=sum(series.state.level > 0 for series in found.states.values()),
+        resolved=sum(incident.closed_at is not None for incident in touched),
+        nodata=sum(series.state.data_state == "nodata" for series in found.states.values()),
+        notifications=told.notifications,
+        opened=sum(incident.is_new for incident in touched),
+        late=late,
+        unreachable=told.unreachable,
+        mode=mode,
+    )
+    _close_record(connection, run_id, report)
+    return report
+
+
+def _write_aside(
+    connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None
+) -> EvaluationReport:
+    run_id = _record(connection, found, at, mode, airflow_run_id)
+    store.write_shadow(connection, run_id, found.shadow)
+    report = EvaluationReport(evaluated=found.evaluated, mode=mode)
+    _close_record(connection, run_id, report)
+    return report
+
+
+def _record(connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None) -> int:
+    row = connection.execute(
+        "insert into alert.eval_run (mode, evaluated_at, airflow_run_id, snapshot, change_id) "
+        "values (%s, %s, %s, %s::pg_snapshot, %s) returning eval_run_id",
+        (mode, at, airflow_run_id, found.snapshot, found.change_id),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _close_record(connection: psycopg.Connection, run_id: int, report: EvaluationReport) -> None:
+    connection.execute(
+        "update alert.eval_run set report = %s where eval_run_id = %s", (Jsonb(report.as_dict()), run_id)
+    )

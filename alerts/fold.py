@@ -1,0 +1,213 @@
+"""The alert state machine of one series: a pure function over the data's own time.
+
+``fold_series`` takes a state and the points that came since, and gives the new state and the level changes. It knows no
+clock: durations are differences of period ends, so a late or replayed batch gives the history that a live one gave.
+
+    value >= enter(L) held for for_dur(L)                 -> level rises to L (same incident when one is open)
+    value below exit(L) held for keep_dur(L)              -> level drops to the highest lower level that still holds, or 0
+    hole longer than max_gap                              -> every running duration starts again; the level stays
+    calibrating, device_error, insufficient, null value   -> nothing moves but the watermark
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LEVELS = 4
+Clock = tuple[datetime | None, datetime | None, datetime | None, datetime | None]
+STOPPED: Clock = (None, None, None, None)
+Phase = Literal["normal", "pending", "firing", "recovering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One threshold.
+
+    Attributes:
+        level: 1 (lowest) to 4.
+        enter: Value from which the level holds, in the signal's unit.
+        exit: Value that ends it once crossed back; below ``enter`` for rising rules, above it for falling ones.
+        for_dur: How long ``enter`` must hold before the level is taken.
+        keep_dur: How long the value must stay beyond ``exit`` before the level is left.
+        enter_strict: The value must be over ``enter``, not equal to it ("vượt quy chuẩn").
+    """
+
+    level: int
+    enter: float
+    exit: float
+    for_dur: timedelta = timedelta(0)
+    keep_dur: timedelta = timedelta(0)
+    enter_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A rule version as it applies to one series: ``levels`` ascending, in force for ``starts <= period end < ends``."""
+
+    rule_version_id: int
+    starts: datetime
+    ends: datetime | None
+    direction: Literal["up", "down"]
+    max_gap: timedelta
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One row of ``alerting.signal``; ``at`` is its period end."""
+
+    at: datetime
+    value: float | None
+    quality: str = "ok"
+    revision: int = 1
+    unit_code: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        return self.quality == "ok" and self.value is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesState:
+    """What is remembered of a series between runs (a row of ``alert.series_state``)."""
+
+    level: int = 0
+    up_since: Clock = STOPPED
+    down_since: Clock = STOPPED
+    watermark: datetime | None = None
+    watermark_revision: int = 0
+    last_ok_at: datetime | None = None
+    last_value: float | None = None
+    peak_value: float | None = None
+    last_transition_at: datetime | None = None
+    data_state: str = "ok"
+
+    @property
+    def phase(self) -> Phase:
+        if self.level:
+            return "recovering" if self.down_since[self.level - 1] else "firing"
+        return "pending" if any(self.up_since) else "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of level. ``reason``: entered, raised, lowered, resolved, rule_ended; ``peak_value``: of the episode so far."""
+
+    event_time: datetime
+    from_level: int
+    to_level: int
+    value: float | None
+    reason: str
+    rule_version_id: int
+    unit_code: str | None = None
+    peak_value: float | None = None
+
+
+def fold_series(
+    state: SeriesState, points: Iterable[Point], versions: Sequence[Version]
+) -> tuple[SeriesState, list[Transition]]:
+    """Fold ``points`` into ``state``.
+
+    Points behind the watermark are passed over (the engine reports them as late). A newer revision of the point at the
+    watermark is the same moment seen again: it may still change the level, but a moment changes the level once only.
+
+    Args:
+        state: Where the series stands.
+        points: New observations, in any order.
+        versions: Versions of the rule, oldest first. A point is judged by the one in force at its period end; before
+            the first version nothing is judged, after the last one an open level ends with ``rule_ended``.
+
+    Returns:
+        The new state and the transitions, oldest first.
+    """
+    transitions: list[Transition] = []
+    for point in sorted(points, key=lambda p: (p.at, p.revision)):
+        if state.watermark and (point.at, point.revision) <= (state.watermark, state.watermark_revision):
+            continue
+        seen = replace(state, watermark=point.at, watermark_revision=point.revision)
+        version = _in_force(versions, point.at)
+        if not point.is_usable:
+            state = replace(seen, data_state="unusable")
+        elif version is None:
+            state = _without_rule(seen, point, versions, transitions)
+        else:
+            state = _step(seen, point, version, transitions)
+    return state, transitions
+
+
+def _in_force(versions: Sequence[Version], at: datetime) -> Version | None:
+    for version in reversed(versions):
+        if version.starts <= at:
+            return version if version.ends is None or at < version.ends else None
+    return None
+
+
+def _without_rule(
+    state: SeriesState, point: Point, versions: Sequence[Version], transitions: list[Transition]
+) -> SeriesState:
+    if state.level and versions and state.last_transition_at != point.at:
+        last = versions[-1].rule_version_id
+        transitions.append(
+            Transition(point.at, state.level, 0, point.value, "rule_ended", last, point.unit_code, state.peak_value)
+        )
+        state = replace(state, level=0, peak_value=None, last_transition_at=point.at)
+    return replace(
+        state, up_since=STOPPED, down_since=STOPPED, last_ok_at=point.at, last_value=point.value, data_state="ok"
+    )
+
+
+def _step(state: SeriesState, point: Point, version: Version, transitions: list[Transition]) -> SeriesState:
+    value, at = point.value, point.at
+    assert value is not None
+    # A falling rule is the rising one on the mirrored axis.
+    sign = 1.0 if version.direction == "up" else -1.0
+    after_hole = state.last_ok_at is not None and at - state.last_ok_at > version.max_gap
+    up: list[datetime | None] = [None] * LEVELS
+    down: list[datetime | None] = [None] * LEVELS
+    reached, held = 0, 0
+    for threshold in version.levels:
+        i = threshold.level - 1
+        above = sign * value - sign * threshold.enter
+        if above > 0 or (above == 0 and not threshold.enter_strict):
+            since = up[i] = (None if after_hole else state.up_since[i]) or at
+            if at - since >= threshold.for_dur:
+                reached = threshold.level
+        if sign * value < sign * threshold.exit:
+            since = down[i] = (None if after_hole else state.down_since[i]) or at
+            ended = at - since >= threshold.keep_dur
+        else:
+            ended = False
+        if not ended and threshold.level <= state.level:
+            held = threshold.level
+
+    level = max(reached, held)
+    peak = state.peak_value
+    if max(level, state.level) and (peak is None or sign * value > sign * peak):
+        peak = value
+    if level != state.level and state.last_transition_at != at:
+        if level > state.level:
+            reason = "raised" if state.level else "entered"
+        else:
+            reason = "lowered" if level else "resolved"
+        transitions.append(
+            Transition(at, state.level, level, value, reason, version.rule_version_id, point.unit_code, peak)
+        )
+        moved = at
+    else:
+        level, moved = state.level, state.last_transition_at
+    return replace(
+        state,
+        level=level,
+        up_since=(up[0], up[1], up[2], up[3]),
+        down_since=(down[0], down[1], down[2], down[3]),
+        last_ok_at=at,
+        last_value=value,
+        peak_value=peak if level else None,
+        last_transition_at=moved,
+        data_state="ok",
+    )

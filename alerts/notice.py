@@ -1,0 +1,138 @@
+"""What a message says: items from incidents, text from the newest approved template, one outbox row per person and channel.
+
+Text is rendered when the message is queued and kept: what was sent can always be shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+
+from alerts.rendering import TemplateRefused, moment, number, render
+from ioc.settings import get_settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from alerts.routing import Directory
+
+_log = logging.getLogger(__name__)
+
+
+def incident_code(incident_id: uuid.UUID) -> str:
+    """Short code that people quote, for example ``SC-1A2B3C4D``."""
+    return f"SC-{incident_id.hex[:8].upper()}"
+
+
+class Teller:
+    """Renders and queues messages; lives as long as one reconciliation."""
+
+    def __init__(self, connection: psycopg.Connection, directory: Directory, at: datetime) -> None:
+        self._connection = connection
+        self.directory = directory
+        self._at = at
+        cursor = connection.cursor(row_factory=dict_row)
+        cursor.execute(
+            "select distinct on (channel) * from notify.template "
+            "where code = 'notice' and status = 'approved' order by channel, version desc"
+        )
+        self._templates = {row["channel"]: row for row in cursor}
+        self._url = f"{get_settings().portal_url()}/alerts"
+
+    def enqueue(
+        self,
+        dedupe_key: str,
+        route_id: int,
+        group_id: int,
+        contact_id: int,
+        channel: str,
+        address: str,
+        rows: list[dict[str, Any]],
+    ) -> int:
+        """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there."""
+        items = [self.item(row) for row in rows]
+        template = self._templates.get(channel)
+        subject, body, body_html = self._text(template, items)
+        outbox_id = uuid.UUID(hashlib.md5(dedupe_key.encode(), usedforsecurity=False).hexdigest())
+        return self._connection.execute(
+            """
+            insert into notify.outbox (outbox_id, dedupe_key, route_id, group_id, contact_id, channel, address, level,
+                subject, body, body_html, template_id, incident_ids, rule_version_ids, not_before, created_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+            """,
+            (
+                outbox_id, dedupe_key, route_id, group_id, contact_id, channel, address,
+                max(row["now_level"] for row in rows), subject, body, body_html,
+                template["template_id"] if template else None, [row["incident_id"] for row in rows],
+                sorted({row["rule_version_id"] for row in rows}), self._at, self._at,
+            ),
+        ).rowcount  # fmt: skip
+
+    def item(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What a template may say about one incident: ``code, status, text, title, entity, unit_name, level, at``."""
+        is_over = row["closed_at"] is not None
+        value = row["close_value"] if is_over else row["last_value"]
+        if row["kind"] == "value":
+            at = row["closed_at"] or row["last_ok_at"]
+            text = self._rule_text(row, value)
+        else:
+            at = row["watermark"]
+            text = (
+                f"Đã nhận lại dữ liệu của {row['entity']} ({row['title_vi']})"
+                if is_over
+                else f"Không nhận được dữ liệu của {row['entity']} ({row['title_vi']}) từ {moment(row['watermark'])}"
+            )
+        return {
+            "code": incident_code(row["incident_id"]),
+            "status": _status(row, is_over),
+            "text": text,
+            "title": row["title_vi"],
+            "entity": row["entity"],
+            "unit_name": self.directory.name_of(row["unit_code"]),
+            "level": row["now_level"],
+            "value": value,
+            "at": at,
+        }
+
+    def _rule_text(self, row: dict[str, Any], value: float | None) -> str:
+        context = {
+            "entity": row["entity"], "value": value, "unit": row["unit_vi"], "level": row["true_level"],
+            "label": row["label_vi"] or "", "label_en": row["label_en"] or "",
+        }  # fmt: skip
+        try:
+            return render(row["message_vi"], context)
+        except TemplateRefused as error:
+            # An alarm with a plain text beats no alarm.
+            _log.error("rule %s: %s", row["rule_code"], error)
+            return f"{row['title_vi']}: {row['entity']} = {number(value)} {row['unit_vi']}".strip()
+
+    def _text(self, template: dict[str, Any] | None, items: list[dict[str, Any]]) -> tuple[str, str, str]:
+        context = {"items": items, "top": items[0], "count": len(items), "url": self._url}
+        if template:
+            try:
+                return (
+                    render(template["subject"], context),
+                    render(template["body"], context),
+                    render(template["body_html"], context, html=True),
+                )
+            except TemplateRefused as error:
+                _log.error("template %s/%s: %s", template["code"], template["channel"], error)
+        lines = [f"[{i['status']}] {i['text']} · {i['unit_name']} · {moment(i['at'])} · {i['code']}" for i in items]
+        return items[0]["text"], "\n".join(lines), ""
+
+
+def _status(row: dict[str, Any], is_over: bool) -> str:
+    if row["kind"] != "value":
+        return "Có lại dữ liệu" if is_over else "Mất dữ liệu"
+    if is_over:
+        return "Đã hết cảnh báo"
+    label = f" – {row['label_vi']}" if row["label_vi"] else ""
+    level = f"mức {row['true_level']}{label}"
+    if row["told_level"] == 0:
+        return f"Cảnh báo {level}"
+    return f"Tăng lên {level}" if row["true_level"] > row["told_level"] else f"Giảm xuống {level}"

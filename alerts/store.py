@@ -1,0 +1,319 @@
+"""Reads signals and series states in one snapshot; writes what a run found in one go.
+
+State is folded in memory and written once per run: updating it row by row per point bloats the table a hundredfold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from psycopg import sql
+
+from alerts.fold import Point, SeriesState, Transition
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class SeriesKey(NamedTuple):
+    """One rule on one entity."""
+
+    rule_id: int
+    entity_type: str
+    entity_id: str
+
+
+@dataclass
+class Incident:
+    """A row of ``alert.incident`` as far as the engine changes it."""
+
+    incident_id: uuid.UUID
+    key: SeriesKey
+    kind: str
+    rule_version_id: int
+    unit_code: str | None
+    opened_at: datetime
+    level: int
+    peak_level: int
+    open_value: float | None = None
+    peak_value: float | None = None
+    closed_at: datetime | None = None
+    close_reason: str | None = None
+    raised_at: datetime | None = None
+    is_new: bool = False
+
+    def move(self, transition: Transition) -> None:
+        """Follow a change of level; level 0 closes."""
+        if transition.to_level > self.level:
+            self.raised_at = transition.event_time
+        self.level = transition.to_level
+        self.peak_level = max(self.peak_level, transition.to_level)
+        self.peak_value = transition.peak_value
+        if transition.to_level == 0:
+            self.closed_at, self.close_reason = transition.event_time, transition.reason
+
+
+@dataclass
+class Series:
+    """A series state together with the facts the fold does not need."""
+
+    state: SeriesState
+    unit_code: str | None = None
+    incident_id: uuid.UUID | None = None
+
+
+@dataclass
+class Changes:
+    """What a run writes."""
+
+    states: dict[SeriesKey, Series] = field(default_factory=dict)
+    incidents: dict[uuid.UUID, Incident] = field(default_factory=dict)
+    transitions: list[tuple[Incident, Transition]] = field(default_factory=list)
+
+    def touch(self, incident: Incident) -> None:
+        self.incidents[incident.incident_id] = incident
+
+
+def incident_id(rule_code: str, key: SeriesKey, kind: str, opened_at: datetime) -> uuid.UUID:
+    """The identity of an incident, the same however often its beginning is computed."""
+    moment = opened_at.astimezone(UTC).isoformat(timespec="microseconds")
+    text = f"{rule_code}|{key.entity_type}:{key.entity_id}|{kind}|{moment}"
+    return uuid.UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def read_states(connection: psycopg.Connection) -> dict[SeriesKey, Series]:
+    """Every series state."""
+    cursor = connection.cursor(binary=True)
+    cursor.execute(
+        """
+        select rule_id, entity_type, entity_id, unit_code, incident_id, level, up_since, down_since, watermark,
+            watermark_revision, last_ok_at, last_value::float8, peak_value::float8, last_transition_at, data_state
+        from alert.series_state
+        """
+    )
+    return {
+        SeriesKey(*row[:3]): Series(SeriesState(row[5], tuple(row[6]), tuple(row[7]), *row[8:]), row[3], row[4])
+        for row in cursor
+    }
+
+
+def read_open_incidents(connection: psycopg.Connection) -> dict[uuid.UUID, Incident]:
+    """Every open incident, by id."""
+    cursor = connection.execute(
+        """
+        select incident_id, rule_id, entity_type, entity_id, kind, rule_version_id, unit_code, opened_at, level,
+            peak_level, open_value::float8, peak_value::float8
+        from alert.incident where status = 'open'
+        """
+    )
+    return {row[0]: Incident(row[0], SeriesKey(*row[1:4]), *row[4:]) for row in cursor}
+
+
+# Finds the distinct series of the signals by walking the primary key (one probe per series, not one per row), then
+# probes for the rows above each watermark. Being stateless, it cannot miss a row that was committed late, and a period
+# that ends in the future waits until its time has come.
+_DUE = """
+with recursive wanted as (
+    select rule_id, signal_code, entity_type from alert.rule where rule_id = any(%(rules)s)
+),
+entity as (
+    select first.* from (select distinct signal_code from wanted) w cross join lateral (
+        select s.signal_code, s.entity_type, s.entity_id from alerting.signal s
+        where s.signal_code = w.signal_code order by s.entity_type, s.entity_id limit 1) first
+    union all
+    select following.* from entity e cross join lateral (
+        select s.signal_code, s.entity_type, s.entity_id from alerting.signal s
+        where s.signal_code = e.signal_code and (s.entity_type, s.entity_id) > (e.entity_type, e.entity_id)
+        order by s.entity_type, s.entity_id limit 1) following
+)
+select w.rule_id, e.entity_type, e.entity_id, s.unit_code, s.period_end, s.revision, s.value::float8, s.quality
+from entity e
+join wanted w on w.signal_code = e.signal_code and (w.entity_type is null or w.entity_type = e.entity_type)
+left join alert.series_state st
+    on not %(from_scratch)s and (st.rule_id, st.entity_type, st.entity_id) = (w.rule_id, e.entity_type, e.entity_id)
+cross join lateral (
+    select s.unit_code, s.period_end, s.revision, s.value, s.quality from alerting.signal s
+    where (s.signal_code, s.entity_type, s.entity_id) = (e.signal_code, e.entity_type, e.entity_id)
+        and s.period_end >= coalesce(st.watermark, '-infinity') and s.period_end <= %(at)s
+        and (s.period_end > coalesce(st.watermark, '-infinity') or s.revision > st.watermark_revision)
+) s
+order by w.rule_id, e.entity_type, e.entity_id
+"""
+
+
+def read_due(
+    connection: psycopg.Connection, rules: Sequence[int], at: datetime, *, from_scratch: bool = False
+) -> Iterator[tuple[SeriesKey, list[Point]]]:
+    """The points that each series has not folded yet, up to ``at``; series by series.
+
+    Args:
+        connection: In a repeatable-read transaction.
+        rules: Rule ids.
+        at: Periods that end later are left for later.
+        from_scratch: Ignore the watermarks (replay).
+    """
+    cursor = connection.cursor(binary=True)
+    cursor.execute(_DUE, {"rules": list(rules), "at": at, "from_scratch": from_scratch})
+    for key, rows in groupby(cursor, key=itemgetter(0, 1, 2)):
+        yield SeriesKey(*key), [Point(row[4], row[6], row[7], row[5], row[3]) for row in rows]
+
+
+# A row is new when its writer was not visible to the previous run. The bound on change_id only saves reading: it is
+# the newest id that a run saw whose transactions had all ended before the previous run looked.
+_LATE = """
+with previous as (
+    select snapshot, pg_snapshot_xmin(snapshot) as xmin from alert.eval_run
+    where mode = 'live' order by eval_run_id desc limit 1
+),
+floor as (
+    select coalesce((
+        select r.change_id from alert.eval_run r, previous p
+        where r.mode = 'live' and pg_snapshot_xmax(r.snapshot) <= p.xmin order by r.eval_run_id desc limit 1
+    ), 0) as change_id
+)
+insert into alert.late_observation (rule_id, entity_type, entity_id, period_end, revision, value, quality, watermark,
+    contradicts_incident_id)
+select st.rule_id, s.entity_type, s.entity_id, s.period_end, s.revision, s.value, s.quality, st.watermark,
+    case when s.quality = 'ok' and i.opened_at = s.period_end and i.open_value is distinct from s.value
+        then i.incident_id end
+from alerting.signal s
+join alert.rule r on r.signal_code = s.signal_code and (r.entity_type is null or r.entity_type = s.entity_type)
+join alert.series_state st
+    on (st.rule_id, st.entity_type, st.entity_id) = (r.rule_id, s.entity_type, s.entity_id)
+left join alert.incident i on i.incident_id = st.incident_id and i.status = 'open'
+where s.change_id > (select change_id from floor) and s.period_end < st.watermark
+    and not pg_visible_in_snapshot(alert.row_xid(s.xmin), (select snapshot from previous))
+on conflict do nothing
+"""
+
+
+def record_late(connection: psycopg.Connection) -> int:
+    """Record rows that came behind the watermark of their series since the previous live run."""
+    return connection.execute(_LATE).rowcount
+
+
+def copy_rows(
+    connection: psycopg.Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """COPY ``rows`` into a fresh temporary table shaped like ``table``, named ``new_<table>``."""
+    schema, name = table.split(".")
+    target = sql.Identifier(f"new_{name}")
+    fields = sql.SQL(", ").join(map(sql.Identifier, columns))
+    connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("pg_temp", f"new_{name}")))
+    connection.execute(
+        sql.SQL("create temporary table {} on commit drop as select {} from {} limit 0").format(
+            target, fields, sql.Identifier(schema, name)
+        )
+    )
+    with connection.cursor().copy(sql.SQL("copy {} ({}) from stdin").format(target, fields)) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+_STATE = (
+    "rule_id", "entity_type", "entity_id", "unit_code", "level", "up_since", "down_since", "watermark",
+    "watermark_revision", "last_ok_at", "last_value", "peak_value", "data_state", "last_transition_at", "incident_id",
+)  # fmt: skip
+_INCIDENT = (
+    "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "unit_code", "status", "level",
+    "peak_level", "opened_at", "closed_at", "close_reason", "open_value", "peak_value", "ack_void_at",
+)  # fmt: skip
+_TRANSITION = (
+    "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "event_time", "from_level",
+    "to_level", "value", "reason",
+)  # fmt: skip
+
+
+def write(connection: psycopg.Connection, changes: Changes, run_id: int) -> None:
+    """Write incidents, transitions and states: three statements, whatever their number."""
+    if changes.incidents:
+        copy_rows(connection, "alert.incident", _INCIDENT, map(_incident_row, changes.incidents.values()))
+        # A rise voids an acknowledgement: who accepted level 2 has not accepted level 3.
+        connection.execute(
+            """
+            update alert.incident i set status = n.status, level = n.level, peak_level = n.peak_level,
+                closed_at = n.closed_at, close_reason = n.close_reason, peak_value = n.peak_value,
+                closed_run = case when n.status = 'closed' then %(run)s::bigint end,
+                ack_void_at = case when i.ack_level < n.peak_level and i.ack_void_at is null
+                    and n.ack_void_at is not null then n.ack_void_at else i.ack_void_at end
+            from new_incident n where n.incident_id = i.incident_id
+            """,
+            {"run": run_id},
+        )
+        fields = ", ".join(_INCIDENT[:-1])
+        connection.execute(
+            f"""
+            insert into alert.incident ({fields}, opened_run, closed_run)
+            select {fields}, %(run)s, case when status = 'closed' then %(run)s::bigint end from new_incident n
+            where not exists (select 1 from alert.incident i where i.incident_id = n.incident_id)
+            """,
+            {"run": run_id},
+        )
+    if changes.transitions:
+        copy_rows(connection, "alert.transition", _TRANSITION, (_transition_row(i, t) for i, t in changes.transitions))
+        fields = ", ".join(_TRANSITION)
+        connection.execute(
+            f"insert into alert.transition ({fields}, eval_run_id) select {fields}, %s from new_transition "
+            "order by event_time",
+            (run_id,),
+        )
+    if changes.states:
+        copy_rows(connection, "alert.series_state", _STATE, (_state_row(k, s) for k, s in changes.states.items()))
+        fields = ", ".join(_STATE)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in _STATE[3:])
+        connection.execute(
+            f"insert into alert.series_state ({fields}) select {fields} from new_series_state "
+            f"on conflict (rule_id, entity_type, entity_id) do update set {updates}"
+        )
+    # Fresh tables without statistics turn the next run's plan into a crawl.
+    if len(changes.states) > 1000:
+        connection.execute("analyze alert.series_state, alert.incident")
+
+
+def _incident_row(i: Incident) -> tuple[Any, ...]:
+    status = "closed" if i.closed_at else "open"
+    return (
+        i.incident_id, i.key.rule_id, i.rule_version_id, i.key.entity_type, i.key.entity_id, i.kind, i.unit_code, status,
+        i.level, i.peak_level, i.opened_at, i.closed_at, i.close_reason, i.open_value, i.peak_value, i.raised_at,
+    )  # fmt: skip
+
+
+def _transition_row(i: Incident, t: Transition) -> tuple[Any, ...]:
+    return (
+        i.incident_id, *_key_with_version(i.key, t.rule_version_id), i.kind, t.event_time, t.from_level, t.to_level,
+        t.value, t.reason,
+    )  # fmt: skip
+
+
+def _key_with_version(key: SeriesKey, rule_version_id: int) -> tuple[Any, ...]:
+    return key.rule_id, rule_version_id, key.entity_type, key.entity_id
+
+
+def _state_row(key: SeriesKey, series: Series) -> tuple[Any, ...]:
+    s = series.state
+    return (
+        *key, series.unit_code, s.level, list(s.up_since), list(s.down_since), s.watermark, s.watermark_revision,
+        s.last_ok_at, s.last_value, s.peak_value, s.data_state, s.last_transition_at, series.incident_id,
+    )  # fmt: skip
+
+
+def write_shadow(connection: psycopg.Connection, run_id: int, found: Iterable[tuple[SeriesKey, Transition]]) -> None:
+    """Write what a backfill or replay would have said; the reconciler never reads it."""
+    rows = [
+        (run_id, *_key_with_version(key, t.rule_version_id), "value", t.event_time, t.from_level, t.to_level, t.value,
+         t.reason)
+        for key, t in found
+    ]  # fmt: skip
+    if rows:
+        columns = ("eval_run_id", *_TRANSITION[1:])
+        copy_rows(connection, "alert.shadow_transition", columns, rows)
+        connection.execute(
+            f"insert into alert.shadow_transition ({', '.join(columns)}) select * from new_shadow_transition"
+        )
