@@ -13,8 +13,8 @@ class Column:
 
     Attributes:
         name: Column name, lower snake case.
-        type: PostgreSQL type as ``format_type`` prints it (``text``, ``numeric``, ``timestamp with time zone``, ``jsonb``).
-        comment: What it holds, kept as the column's comment in the database.
+        type: PostgreSQL type as ``format_type`` prints it (``text``, ``numeric``, ``timestamp with time zone``,
+        ``jsonb``). comment: What it holds, kept as the column's comment in the database.
     """
 
     name: str

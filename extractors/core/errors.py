@@ -7,11 +7,11 @@ class ExtractError(Exception):
     """Base of the three kinds; never raised itself."""
 
 
-class Fatal(ExtractError):
+class Fatal(ExtractError):  # noqa: N818 (named by how one recovers)
     """Trying again cannot help: somebody has to change a setting, a key or a declaration."""
 
 
-class Retriable(ExtractError):
+class Retriable(ExtractError):  # noqa: N818 (named by how one recovers)
     """The source or the line is down or overloaded: the same call later goes on where this one ended.
 
     Attributes:
@@ -23,7 +23,7 @@ class Retriable(ExtractError):
         self.delay_s = delay_s
 
 
-class Skippable(ExtractError):
+class Skippable(ExtractError):  # noqa: N818 (named by how one recovers)
     """One file cannot be had or read; the rest goes on and the ledger keeps this one's outcome.
 
     Attributes:

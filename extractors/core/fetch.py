@@ -44,7 +44,7 @@ def fetch_all(
         finally:
             connection.close()
         return
-    count = max(1, min(settings.connections, (len(files) + 3) // 4))
+    count = max(1, min(settings.connections, -(-len(files) // transport.files_per_connection)))
     pool = _Pool(transport, count, settings)
     executor = ThreadPoolExecutor(count, thread_name_prefix="fetch")
     running: deque[Future[list[tuple[RemoteFile, bytes | Skippable]]]] = deque()

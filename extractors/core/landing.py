@@ -1,9 +1,9 @@
 """The store of everything ever fetched, so that any batch can be rebuilt from what was received.
 
 Stations send hundreds of thousands of files of a few hundred bytes; one file each would cost an inode and a rename per
-reading. A batch's files therefore land in one pack, an ordinary ZIP (stored, not compressed: any tool reads it, any member
-is reached directly). Members are addressed by their content: the name is the sha256. ``manifest.jsonl`` inside says where
-each came from, so that a pack explains itself without the warehouse.
+reading. A batch's files therefore land in one pack, an ordinary ZIP (stored, not compressed: any tool reads it, any
+member is reached directly). Members are addressed by their content: the name is the sha256. ``manifest.jsonl`` inside
+says where each came from, so that a pack explains itself without the warehouse.
 
 ``ops.landed_file.landed_path`` is ``<pack below IOC_HOME/landing>#<sha256>``.
 """
@@ -15,17 +15,19 @@ import os
 import uuid
 import zipfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from extractors.core.transports import RemoteFile
 
 _MANIFEST = "manifest.jsonl"
 
 
 class Pack:
-    """One pack being written. It appears under its name only when complete; an unfinished one is removed by the next."""
+    """One pack being written. It appears under its name only when complete; an unfinished one is removed by the
+    next."""
 
     def __init__(self, root: Path, domain: str) -> None:
         now = datetime.now(UTC)

@@ -90,8 +90,9 @@ def write_outcomes(connection: psycopg.Connection, domain: str, batch_id: int | 
     """Write the outcome rows, and what is now known of each file that was taken."""
     with connection.cursor() as cursor:
         with cursor.copy(
-            "copy ops.landed_file (domain, batch_id, source_uri, remote_size, remote_mtime, sha256, landed_path, byte_count, "
-            "outcome, read_count, loaded_count, duplicate_count, rejected_count, message, attempted_at) from stdin"
+            "copy ops.landed_file (domain, batch_id, source_uri, remote_size, remote_mtime, sha256, landed_path, "
+            "byte_count, outcome, read_count, loaded_count, duplicate_count, rejected_count, message, "
+            "attempted_at) from stdin"
         ) as copy:
             for file in files:
                 remote = file.remote

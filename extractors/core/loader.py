@@ -1,8 +1,8 @@
 """Writes one batch: one transaction carries the rows, the ledger, the rejects and the cursors.
 
-Rows go by COPY into a temporary table and from there into the raw table, where the unique index on the row hash leaves out
-what is there already. A thread of its own talks to the database, so that the next chunk is parsed meanwhile; memory holds
-two chunks, however large the batch.
+Rows go by COPY into a temporary table and from there into the raw table, where the unique index on the row hash leaves
+out what is there already. A thread of its own talks to the database, so that the next chunk is parsed meanwhile; memory
+holds two chunks, however large the batch.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import psycopg
 from psycopg import sql
 
 from extractors.core import ledger, schema
-from extractors.core.entities import Entity
 from extractors.core.errors import Fatal, Retriable
 from extractors.core.landing import Pack
-from extractors.core.ledger import FileOutcome
 from ioc import warehouse
-from ioc.settings import Settings
 
 if TYPE_CHECKING:
+    from extractors.core.entities import Entity
     from extractors.core.formats import Parsed, Reject
+    from extractors.core.ledger import FileOutcome
+    from ioc.settings import Settings
 
 _CHUNK_ROWS = 50_000
 _CHUNK_CHARACTERS = 16 << 20
@@ -155,8 +155,8 @@ class Batch:
                 cursor.execute(sql.SQL("truncate {}").format(sql.Identifier(f"load_{name}")))
             cursor.execute("truncate load_file")
             with cursor.copy(
-                "copy ops.rejected_row (batch_id, domain, entity, source_uri, source_row, raw_text, reason_code, reason) "
-                "from stdin"
+                "copy ops.rejected_row (batch_id, domain, entity, source_uri, source_row, raw_text, reason_code, "
+                "reason) from stdin"
             ) as copy:
                 for entity, file, reject in chunk.rejects:
                     copy.write_row(
@@ -172,7 +172,8 @@ class Batch:
         columns = [sql.Identifier(name) for name in entity.column_names]
         cursor.execute(
             sql.SQL(
-                "insert into {table} ({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
+                "insert into {table} "
+                "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
                 "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, now() "
                 "from {load} l join load_file f using (file_no) on conflict do nothing"
             ).format(

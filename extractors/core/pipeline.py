@@ -98,7 +98,9 @@ def extract(
         Fatal: the domain, a source URI or the warehouse has to be put right first.
         Retriable: a source or the warehouse does not answer. The other sources were loaded all the same.
     """
-    run = _Extraction(domain, settings or get_settings(), mode, airflow_run_id, since, until)
+    run = _Extraction(
+        domain, settings or get_settings(), mode=mode, airflow_run_id=airflow_run_id, since=since, until=until
+    )
     uris = source_uris if source_uris is not None else Settings.source_uris(domain)
     if not uris:
         raise Fatal(f"no source for {domain}: set IOC_SOURCE_{domain.upper()} or name one with --source")
@@ -112,6 +114,7 @@ class _Extraction:
         self,
         domain: str,
         settings: Settings,
+        *,
         mode: Mode,
         airflow_run_id: str | None,
         since: datetime | None,
@@ -143,13 +146,12 @@ class _Extraction:
             if self.batch is not None:
                 self.batch.discard()
             raise
-        for uri, error in troubles:
-            ledger.write_failure(self.domain, RemoteFile(uri.public, "", None, None), str(error), self.settings)
+        for uri, trouble in troubles:
+            ledger.write_failure(self.domain, RemoteFile(uri.public, "", None, None), str(trouble), self.settings)
         if troubles:
-            message = "; ".join(str(error) for _, error in troubles)
-            if all(isinstance(error, Fatal) for _, error in troubles):
-                raise Fatal(message)
-            raise Retriable(message, max(e.delay_s for _, e in troubles if isinstance(e, Retriable)))
+            message = "; ".join(str(trouble) for _, trouble in troubles)
+            delays = [trouble.delay_s for _, trouble in troubles if isinstance(trouble, Retriable)]
+            raise Retriable(message, max(delays)) if delays else Fatal(message)
         return self.report
 
     def _source(self, text: str, uri: SourceUri) -> None:
@@ -182,12 +184,12 @@ class _Extraction:
     def _due(self, transport: Transport, parser: Format) -> tuple[list[tuple[RemoteFile, str | None]], set[RemoteFile]]:
         """Files to take, oldest first, so that a correction comes after what it corrects; and files not settled yet."""
         listing = transport.list(lambda path: self._wanted(parser, path))
-        with warehouse.connect("loader", self.settings) as connection:
-            due = (
-                [(file, None) for file in listing]
-                if self.mode == "replay"
-                else list(ledger.changed_files(connection, self.domain, listing))
-            )
+        due: list[tuple[RemoteFile, str | None]]
+        if self.mode == "replay":
+            due = [(file, None) for file in listing]
+        else:
+            with warehouse.connect("loader", self.settings) as connection:
+                due = list(ledger.changed_files(connection, self.domain, listing))
         due.sort(key=lambda item: (item[0].mtime or _OLDEST, item[0].path))
         settled_before = datetime.now(UTC) - timedelta(seconds=self.tuning.settle_s)
         young = {file for file, _ in due if file.mtime is not None and file.mtime > settled_before}
@@ -264,8 +266,8 @@ class _Extraction:
 def publish(domain: str, *, settings: Settings | None = None) -> PublishReport:
     """Make the batches with verdict ``passed`` visible to dbt, in order, and set the stopped ones aside.
 
-    The advisory lock makes publish_seq of a domain visible in its own order, so that a model may use "above mine" as its
-    cursor.
+    The advisory lock makes publish_seq of a domain visible in its own order, so that a model may use "above mine" as
+    its cursor.
     """
     report = PublishReport(domain)
     with warehouse.connect("loader", settings) as connection:

@@ -55,7 +55,7 @@ def ensure(domain: str, settings: Settings | None = None) -> None:
 
 def _ensure_table(connection: psycopg.Connection, schema: str, entity: Entity) -> None:
     table = sql.Identifier(schema, entity.name)
-    existing = dict(
+    existing: dict[str, str] = dict(
         connection.execute(
             "select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a "
             "where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped",

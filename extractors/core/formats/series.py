@@ -1,7 +1,7 @@
 """Delimited and workbook series, described by a mapping file instead of code.
 
-A mapping names the columns of somebody's table; see ``extractors/air_quality/formats/us_embassy.toml`` for the long form
-(one value per record) and ``extractors/README.md`` for the wide one (one column per parameter).
+A mapping names the columns of somebody's table; see ``extractors/air_quality/formats/us_embassy.toml`` for the long
+form (one value per record) and ``extractors/README.md`` for the wide one (one column per parameter).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Mapping:
         return {name for name in named if name is not None}
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
 
@@ -245,8 +245,8 @@ class SeriesFormat:
             yield row, record, open_end and lines.tell() >= len(text)
 
     def _workbook(self, data: bytes) -> Iterator[tuple[int, Record, bool]]:
-        from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
+        from openpyxl import load_workbook  # type: ignore[import-untyped]
+        from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
         try:
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)

@@ -23,15 +23,15 @@ _MOMENTS = (
 _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
-class BadValue(ValueError):
+class BadValue(ValueError):  # noqa: N818
     """A text that is neither a number nor one of the known signs for "no value"."""
 
 
 def decode(data: bytes) -> str:
     """Text of a file whose encoding nobody declares: UTF-8 or UTF-16 with or without BOM, else Windows Vietnamese.
 
-    Bytes that fit no encoding become U+FFFD; a character cut in two at the end does not change the encoding of the rest.
-    The result is NFC, because cp1258 writes tone marks as characters of their own.
+    Bytes that fit no encoding become U+FFFD; a character cut in two at the end does not change the encoding of the
+    rest. The result is NFC, because cp1258 writes tone marks as characters of their own.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", "replace")

@@ -2,13 +2,13 @@
 
 ``<Name>⇥<Value>⇥<Unit>⇥<YYYYMMDDhhmmss>⇥<Status>``, status 00 measuring, 01 calibrating, 02 device error; civil time
 GMT+7. Real loggers differ in separator, encoding, decimal sign, names and length, so a stretch of text that is to the
-letter is read with one regular expression, and any other line by line. Both give the same rows (a property test holds it).
+letter is read with one regular expression, and any other line by line. Both give the same rows: a property test holds
+them together.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from extractors.core.formats import Parsed, Reject, SourceFile, copy_field, raw_text
@@ -17,6 +17,7 @@ from extractors.core.formats.text import EARLIEST, BadValue, decode, fold, momen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from extractors.core.entities import Entity
 
@@ -53,11 +54,11 @@ _STATUS = {
 }  # fmt: skip
 
 
-class _NotClean(Exception):
+class _NotClean(Exception):  # noqa: N818
     """A stretch that looked clean has a moment that is none: the tolerant reader explains which."""
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818
     """A line that cannot become a row."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -125,7 +126,7 @@ class Tt10Format:
         return (named[-1] if named else stem).strip()
 
     def parse(self, data: bytes, file: SourceFile) -> Iterator[Parsed]:
-        """Rows and rejects, a stretch of about a megabyte at a time; every line that is not blank is one or the other."""
+        """Rows and rejects, about a megabyte at a time; every line that is not blank is one or the other."""
         if self._moments.latest != file.latest:
             self._moments = _Moments(file.latest)
         text = decode(data)

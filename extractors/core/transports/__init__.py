@@ -1,8 +1,8 @@
 """One interface to every kind of source: list what is there, fetch it over several connections at once.
 
 A :class:`Transport` stands for one source URI. ``list`` gives what the source says of its files; ``connect`` opens one
-connection, of which :func:`extractors.core.fetch.fetch_all` uses several. URIs in results and messages never carry user,
-password, query or fragment.
+connection, of which :func:`extractors.core.fetch.fetch_all` uses several. URIs in results and messages never carry
+user, password, query or fragment.
 """
 
 from __future__ import annotations
@@ -108,10 +108,16 @@ class Connection(Protocol):
 
 
 class Transport(Protocol):
-    """One source."""
+    """One source.
+
+    Attributes:
+        parallel: Whether several connections help.
+        files_per_connection: Files from which one more connection pays.
+    """
 
     uri: SourceUri
     parallel: bool
+    files_per_connection: int
 
     def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
         """Every file below the root, folders of any depth, whose path is ``wanted``.

@@ -21,6 +21,7 @@ class FolderTransport:
 
     # Reading a local file takes less time than handing it from one thread to another.
     parallel = False
+    files_per_connection = 1
 
     def __init__(self, uri: SourceUri, settings: ExtractSettings) -> None:
         if uri.host not in ("", "localhost"):
