@@ -6,7 +6,6 @@ Clock-driven, unlike the fold. A firing value incident is never resolved by miss
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from alerts.fold import Transition
@@ -14,6 +13,7 @@ from alerts.store import Changes, Incident, Series, SeriesKey, incident_id
 
 if TYPE_CHECKING:
     import uuid
+    from datetime import datetime, timedelta
 
     from alerts.rulebook import Rule
 
@@ -46,7 +46,7 @@ def check(
             incident = _begin(rule, version.rule_version_id, key, series, watermark + version.nodata_after[0])
         elif at <= incident.opened_at or level == incident.level:
             continue
-        _move(incident, level, watermark, version.nodata_after, at, changes)
+        _move(incident, _steps(incident.level, level, watermark, version.nodata_after, at), changes)
         state = replace(series.state, data_state="nodata" if level else _seen(series))
         states[key] = changes.states[key] = replace(series, state=state)
 
@@ -69,15 +69,18 @@ def _begin(rule: Rule, rule_version_id: int, key: SeriesKey, series: Series, ope
     )
 
 
-def _move(
-    incident: Incident, level: int, watermark: datetime, after: list[timedelta], at: datetime, changes: Changes
-) -> None:
-    if level > incident.level:
-        steps = [(watermark + after[n - 1], n) for n in range(incident.level + 1, level + 1)]
-    else:
-        steps = [(at, level)]
+def _steps(
+    level: int, to_level: int, watermark: datetime, after: list[timedelta], at: datetime
+) -> list[tuple[datetime, int]]:
+    """Times and levels from ``level`` to ``to_level``: up at the moment each silence was long enough, down at once."""
+    if to_level > level:
+        return [(watermark + after[n - 1], n) for n in range(level + 1, to_level + 1)]
+    return [(at, to_level)]
+
+
+def _move(incident: Incident, steps: list[tuple[datetime, int]], changes: Changes) -> None:
     for event_time, to_level in steps:
-        reason = "silent" if to_level > incident.level else ("data_back" if to_level == 0 else "lowered")
+        reason = "silent" if to_level > incident.level else ("lowered" if to_level else "data_back")
         transition = Transition(event_time, incident.level, to_level, None, reason, incident.rule_version_id)
         incident.move(transition)
         changes.touch(incident)

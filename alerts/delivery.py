@@ -1,7 +1,7 @@
 """Empties the outbox of one channel: claim and commit, hand over, commit the result.
 
-A message handed over by a sender that dies before writing the result is found by its expired lease and, depending on the
-channel, sent again under the same request id or put on the operator's list as ``unknown``.
+A message whose sender dies before writing the result is found by its expired lease and, depending on the channel, sent
+again under the same request id or put on the operator's list as ``unknown``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 _CLAIM_SIZE = 20
 _MAX_ATTEMPTS = 20
-_FIRST_BACK_OFF = timedelta(seconds=15)
 _LONGEST_BACK_OFF = timedelta(hours=1)
 
 
@@ -71,9 +70,10 @@ def drain(channel: str, settings: Settings | None = None, at: datetime | None = 
     chosen = get_channel(channel)
     report = DeliveryReport(channel)
     with warehouse.connect("alerts", settings, autocommit=True) as connection, ExitStack() as session:
-        _expired_leases(connection, channel, chosen, at or datetime.now(UTC), report)
+        _expired_leases(connection, chosen, at or datetime.now(UTC), report)
         if chosen.in_database:
-            _drain_in_database(connection, channel, chosen, settings, at, report)
+            while _drain_in_database(connection, chosen, settings, at, report):
+                pass
             return report
         send: Send | None = None
         while claimed := _claim(connection, channel, at or datetime.now(UTC)):
@@ -99,25 +99,17 @@ def _hand_over(send: Send, message: Message) -> Result:
 
 
 def _drain_in_database(
-    connection: psycopg.Connection,
-    name: str,
-    channel: Channel,
-    settings: Settings,
-    at: datetime | None,
-    report: DeliveryReport,
-) -> None:
-    while True:
-        with connection.transaction(), channel.open(settings, connection) as send:
-            claimed = _claim(connection, name, at or datetime.now(UTC))
-            for message in claimed:
-                _finish(connection, message, send(message), at, report)
-        if not claimed:
-            return
+    connection: psycopg.Connection, channel: Channel, settings: Settings, at: datetime | None, report: DeliveryReport
+) -> int:
+    """Claim, delivery and result of one handful in one transaction; how many there were."""
+    with connection.transaction(), channel.open(settings, connection) as send:
+        claimed = _claim(connection, report.channel, at or datetime.now(UTC))
+        for message in claimed:
+            _finish(connection, message, send(message), at, report)
+    return len(claimed)
 
 
-def _expired_leases(
-    connection: psycopg.Connection, name: str, channel: Channel, at: datetime, report: DeliveryReport
-) -> None:
+def _expired_leases(connection: psycopg.Connection, channel: Channel, at: datetime, report: DeliveryReport) -> None:
     after = "queued" if channel.after_expiry == "resend" else "unknown"
     with connection.transaction():
         rows = connection.execute(
@@ -126,7 +118,7 @@ def _expired_leases(
                 finished_at = case when %s = 'unknown' then %s::timestamptz end
             where channel = %s and status = 'sending' and lease_until < %s returning outbox_id, attempt_count
             """,
-            (after, after, at, name, at),
+            (after, after, at, report.channel, at),
         ).fetchall()
         for outbox_id, number in rows:
             connection.execute(
@@ -162,7 +154,7 @@ def _claim(connection: psycopg.Connection, channel: str, at: datetime) -> list[M
             """,
             {"channel": channel, "at": at, "lease": at + LEASE, "size": _CLAIM_SIZE},
         ).fetchall()
-    return [Message(*row[:7], tuple(row[7]), *row[8:]) for row in rows]
+    return [Message(*row) for row in rows]
 
 
 def _finish(
@@ -205,4 +197,4 @@ def _finish(
 
 
 def _back_off(attempt: int) -> timedelta:
-    return min(_FIRST_BACK_OFF * 2 ** (attempt - 1), _LONGEST_BACK_OFF)
+    return min(timedelta(seconds=15 * 2 ** min(attempt - 1, 10)), _LONGEST_BACK_OFF)

@@ -1,4 +1,4 @@
-"""Evaluates every rule against ``alerting.signal``: fold what is new, watch for silence, reconcile what people were told.
+"""Evaluates every rule against ``alerting.signal``: folds what is new, watches for silence, reconciles what was told.
 
 One run = one read in one snapshot, one fold in memory, one transaction for state, told levels and outbox together.
 Runs exclude each other by an advisory lock; a killed run leaves nothing behind and the next one does its work.
@@ -6,7 +6,6 @@ Runs exclude each other by an advisory lock; a killed run leaves nothing behind 
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -20,6 +19,8 @@ from alerts.store import Changes, Incident, Series, SeriesKey
 from ioc import warehouse
 
 if TYPE_CHECKING:
+    import uuid
+
     from alerts.rulebook import Rule
     from ioc.settings import Settings
 
@@ -89,14 +90,15 @@ def evaluate(
         found = _read(connection, at, mode)
         with connection.transaction(force_rollback=mode == "dry_run"):
             if mode in ("backfill", "replay"):
-                return _write_aside(connection, found, at, mode, airflow_run_id)
-            return _write(connection, found, at, mode, airflow_run_id)
+                return _write_aside(connection, found, at, airflow_run_id)
+            return _write(connection, found, at, airflow_run_id, settings)
 
 
 @dataclass
 class _Found:
     """What one snapshot showed, folded."""
 
+    mode: Mode
     rules: dict[int, Rule]
     snapshot: str
     change_id: int
@@ -119,7 +121,7 @@ def _read(connection: psycopg.Connection, at: datetime, mode: Mode) -> _Found:
             assert row is not None
             rules = rulebook.load(connection)
             states = {} if mode == "replay" else store.read_states(connection)
-            found = _Found(rules, row[0], row[1], states, store.read_open_incidents(connection))
+            found = _Found(mode, rules, row[0], row[1], states, store.read_open_incidents(connection))
             for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay"):
                 _fold(found, key, points)
     finally:
@@ -168,14 +170,14 @@ def _apply(found: _Found, rule: Rule, key: SeriesKey, incident: Incident | None,
 
 
 def _write(
-    connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None
+    connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None, settings: Settings | None
 ) -> EvaluationReport:
     changes = found.changes
     absence.check(found.rules, found.states, found.open_incidents, at, changes)
     late = store.record_late(connection)
-    run_id = _record(connection, found, at, mode, airflow_run_id)
+    run_id = _record(connection, found, at, airflow_run_id)
     store.write(connection, changes, run_id)
-    told = reconcile.reconcile_in(connection, at)
+    told = reconcile.reconcile_in(connection, at, settings)
     touched = [incident for incident in changes.incidents.values() if incident.kind == "value"]
     report = EvaluationReport(
         evaluated=found.evaluated,
@@ -187,27 +189,27 @@ def _write(
         opened=sum(incident.is_new for incident in touched),
         late=late,
         unreachable=told.unreachable,
-        mode=mode,
+        mode=found.mode,
     )
     _close_record(connection, run_id, report)
     return report
 
 
 def _write_aside(
-    connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None
+    connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None
 ) -> EvaluationReport:
-    run_id = _record(connection, found, at, mode, airflow_run_id)
+    run_id = _record(connection, found, at, airflow_run_id)
     store.write_shadow(connection, run_id, found.shadow)
-    report = EvaluationReport(evaluated=found.evaluated, mode=mode)
+    report = EvaluationReport(evaluated=found.evaluated, mode=found.mode)
     _close_record(connection, run_id, report)
     return report
 
 
-def _record(connection: psycopg.Connection, found: _Found, at: datetime, mode: Mode, airflow_run_id: str | None) -> int:
+def _record(connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None) -> int:
     row = connection.execute(
         "insert into alert.eval_run (mode, evaluated_at, airflow_run_id, snapshot, change_id) "
         "values (%s, %s, %s, %s::pg_snapshot, %s) returning eval_run_id",
-        (mode, at, airflow_run_id, found.snapshot, found.change_id),
+        (found.mode, at, airflow_run_id, found.snapshot, found.change_id),
     ).fetchone()
     assert row is not None
     return int(row[0])

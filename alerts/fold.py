@@ -4,7 +4,7 @@
 clock: durations are differences of period ends, so a late or replayed batch gives the history that a live one gave.
 
     value >= enter(L) held for for_dur(L)                 -> level rises to L (same incident when one is open)
-    value below exit(L) held for keep_dur(L)              -> level drops to the highest lower level that still holds, or 0
+    value below exit(L) held for keep_dur(L)              -> level drops to the highest lower one still held, or 0
     hole longer than max_gap                              -> every running duration starts again; the level stays
     calibrating, device_error, insufficient, null value   -> nothing moves but the watermark
 """
@@ -47,7 +47,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A rule version as it applies to one series: ``levels`` ascending, in force for ``starts <= period end < ends``."""
+    """A rule version as it applies to one series: ``levels`` ascending, judging ``starts <= period end < ends``."""
 
     rule_version_id: int
     starts: datetime
@@ -96,7 +96,12 @@ class SeriesState:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of level. ``reason``: entered, raised, lowered, resolved, rule_ended; ``peak_value``: of the episode so far."""
+    """A change of level.
+
+    Attributes:
+        reason: entered, raised, lowered, resolved, rule_ended.
+        peak_value: Most extreme value of the episode so far.
+    """
 
     event_time: datetime
     from_level: int
@@ -174,12 +179,12 @@ def _step(state: SeriesState, point: Point, version: Version, transitions: list[
         i = threshold.level - 1
         above = sign * value - sign * threshold.enter
         if above > 0 or (above == 0 and not threshold.enter_strict):
-            since = up[i] = (None if after_hole else state.up_since[i]) or at
-            if at - since >= threshold.for_dur:
+            above_since = up[i] = (None if after_hole else state.up_since[i]) or at
+            if at - above_since >= threshold.for_dur:
                 reached = threshold.level
         if sign * value < sign * threshold.exit:
-            since = down[i] = (None if after_hole else state.down_since[i]) or at
-            ended = at - since >= threshold.keep_dur
+            below_since = down[i] = (None if after_hole else state.down_since[i]) or at
+            ended = at - below_since >= threshold.keep_dur
         else:
             ended = False
         if not ended and threshold.level <= state.level:
@@ -190,16 +195,13 @@ def _step(state: SeriesState, point: Point, version: Version, transitions: list[
     if max(level, state.level) and (peak is None or sign * value > sign * peak):
         peak = value
     if level != state.level and state.last_transition_at != at:
-        if level > state.level:
-            reason = "raised" if state.level else "entered"
-        else:
-            reason = "lowered" if level else "resolved"
+        reason = ("raised" if state.level else "entered") if level > state.level else "lowered" if level else "resolved"
         transitions.append(
             Transition(at, state.level, level, value, reason, version.rule_version_id, point.unit_code, peak)
         )
-        moved = at
+        state = replace(state, last_transition_at=at)
     else:
-        level, moved = state.level, state.last_transition_at
+        level = state.level
     return replace(
         state,
         level=level,
@@ -208,6 +210,5 @@ def _step(state: SeriesState, point: Point, version: Version, transitions: list[
         last_ok_at=at,
         last_value=value,
         peak_value=peak if level else None,
-        last_transition_at=moved,
         data_state="ok",
     )

@@ -1,6 +1,7 @@
-"""What a message says: items from incidents, text from the newest approved template, one outbox row per person and channel.
+"""What a message says: items from incidents, text from the newest approved template.
 
-Text is rendered when the message is queued and kept: what was sent can always be shown.
+One outbox row per person and channel. Text is rendered when the message is queued and kept: what was sent can always be
+shown.
 """
 
 from __future__ import annotations
@@ -8,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from datetime import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
-from alerts.rendering import TemplateRefused, moment, number, render
+from alerts.rendering import TemplateRefusedError, moment, number, render
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
 
     from alerts.routing import Directory
+    from ioc.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +33,24 @@ def incident_code(incident_id: uuid.UUID) -> str:
     return f"SC-{incident_id.hex[:8].upper()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one message goes; ``dedupe_key`` (route|group|flush|contact|channel) makes it the only one of its kind."""
+
+    dedupe_key: str
+    route_id: int
+    group_id: int
+    contact_id: int
+    channel: str
+    address: str
+
+
 class Teller:
     """Renders and queues messages; lives as long as one reconciliation."""
 
-    def __init__(self, connection: psycopg.Connection, directory: Directory, at: datetime) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, directory: Directory, at: datetime, settings: Settings | None = None
+    ) -> None:
         self._connection = connection
         self.directory = directory
         self._at = at
@@ -42,23 +60,14 @@ class Teller:
             "where code = 'notice' and status = 'approved' order by channel, version desc"
         )
         self._templates = {row["channel"]: row for row in cursor}
-        self._url = f"{get_settings().portal_url()}/alerts"
+        self._url = f"{(settings or get_settings()).portal_url()}/alerts"
 
-    def enqueue(
-        self,
-        dedupe_key: str,
-        route_id: int,
-        group_id: int,
-        contact_id: int,
-        channel: str,
-        address: str,
-        rows: list[dict[str, Any]],
-    ) -> int:
+    def enqueue(self, to: Destination, rows: list[dict[str, Any]]) -> int:
         """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there."""
         items = [self.item(row) for row in rows]
-        template = self._templates.get(channel)
+        template = self._templates.get(to.channel)
         subject, body, body_html = self._text(template, items)
-        outbox_id = uuid.UUID(hashlib.md5(dedupe_key.encode(), usedforsecurity=False).hexdigest())
+        outbox_id = uuid.UUID(hashlib.md5(to.dedupe_key.encode(), usedforsecurity=False).hexdigest())
         return self._connection.execute(
             """
             insert into notify.outbox (outbox_id, dedupe_key, route_id, group_id, contact_id, channel, address, level,
@@ -66,7 +75,7 @@ class Teller:
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
             """,
             (
-                outbox_id, dedupe_key, route_id, group_id, contact_id, channel, address,
+                outbox_id, to.dedupe_key, to.route_id, to.group_id, to.contact_id, to.channel, to.address,
                 max(row["now_level"] for row in rows), subject, body, body_html,
                 template["template_id"] if template else None, [row["incident_id"] for row in rows],
                 sorted({row["rule_version_id"] for row in rows}), self._at, self._at,
@@ -106,7 +115,7 @@ class Teller:
         }  # fmt: skip
         try:
             return render(row["message_vi"], context)
-        except TemplateRefused as error:
+        except TemplateRefusedError as error:
             # An alarm with a plain text beats no alarm.
             _log.error("rule %s: %s", row["rule_code"], error)
             return f"{row['title_vi']}: {row['entity']} = {number(value)} {row['unit_vi']}".strip()
@@ -120,7 +129,7 @@ class Teller:
                     render(template["body"], context),
                     render(template["body_html"], context, html=True),
                 )
-            except TemplateRefused as error:
+            except TemplateRefusedError as error:
                 _log.error("template %s/%s: %s", template["code"], template["channel"], error)
         lines = [f"[{i['status']}] {i['text']} · {i['unit_name']} · {moment(i['at'])} · {i['code']}" for i in items]
         return items[0]["text"], "\n".join(lines), ""

@@ -7,21 +7,23 @@ Outbox row and told level are written in the caller's transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
 from alerts import notice, routing
 from alerts.channels import all_channels
-from alerts.channels.base import Contact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     import psycopg
 
+    from alerts.channels.base import Contact
     from alerts.routing import Directory
+    from ioc.settings import Settings
 
 # A route sees an incident below its level as nothing at all. Dropped: what is suppressed now, and value incidents whose
 # series has no data fresh enough to be spoken of as "now".
@@ -43,8 +45,8 @@ difference as (
         and (ro.domain is null or ro.domain = ru.domain)
     left join notify.notice_state told on (told.incident_id, told.route_id) = (i.incident_id, ro.route_id)
 )
-select d.*, st.last_value::float8, st.last_ok_at, st.watermark, v.message_vi, coalesce(e.name_vi, d.entity_id) as entity,
-    close.value::float8 as close_value, label.label_vi, label.label_en
+select d.*, st.last_value::float8, st.last_ok_at, st.watermark, v.message_vi,
+    coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en
 from difference d
 join alert.rule_version v using (rule_version_id)
 join alert.series_state st
@@ -88,7 +90,7 @@ class _Group:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def reconcile_in(connection: psycopg.Connection, at: datetime) -> ReconcileReport:
+def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Settings | None = None) -> ReconcileReport:
     """Compare and tell, in the transaction of ``connection``; two reconcilers wait for each other."""
     connection.execute("select pg_advisory_xact_lock(hashtext('alerts:reconcile'))")
     cursor = connection.cursor(row_factory=dict_row)
@@ -102,7 +104,7 @@ def reconcile_in(connection: psycopg.Connection, at: datetime) -> ReconcileRepor
     _forget_settled(connection, groups)
     if not groups:
         return ReconcileReport()
-    teller = notice.Teller(connection, routing.load(connection, at), at)
+    teller = notice.Teller(connection, routing.load(connection, at), at, settings)
     fallback = next((route for route in routes.values() if route["is_fallback"]), None)
     notifications = waiting = unreachable = 0
     for group in groups.values():
@@ -120,9 +122,10 @@ def reconcile_in(connection: psycopg.Connection, at: datetime) -> ReconcileRepor
                 address = channel.address_of(contact) if channel_name in group.route["channels"] else None
                 if address:
                     key = f"{group.route['code']}|{group.key}|{flush_seq}|{contact.code}|{channel_name}"
-                    notifications += teller.enqueue(
-                        key, group.route["route_id"], group_id, contact.contact_id, channel_name, address, items
+                    to = notice.Destination(
+                        key, group.route["route_id"], group_id, contact.contact_id, channel_name, address
                     )
+                    notifications += teller.enqueue(to, items)
         _remember(connection, group_id, flush_seq, reached, at)
     if notifications:
         connection.execute("select pg_notify('ioc_outbox', '')")

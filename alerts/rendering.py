@@ -6,10 +6,9 @@ Every result is NFC: a decomposed diacritic counts as two characters in an SMS a
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import StrictUndefined, TemplateError
@@ -17,10 +16,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ioc.settings import TIME_ZONE
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _ZONE = ZoneInfo(TIME_ZONE)
 
 
-class TemplateRefused(Exception):
+class TemplateRefusedError(Exception):
     """A template does not compile, or asks for something that a message does not have; the message says what."""
 
 
@@ -69,12 +71,12 @@ def render(source: str, context: dict[str, Any], *, html: bool = False) -> str:
         html: Escape values.
 
     Raises:
-        TemplateRefused: wrong syntax, an unknown name, or an attempt to leave the sandbox.
+        TemplateRefusedError: wrong syntax, an unknown name, or an attempt to leave the sandbox.
     """
     try:
         text = _compiled(source, html).render(context)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise TemplateRefused(f"template {source[:60]!r}: {error}") from error
+        raise TemplateRefusedError(f"template {source[:60]!r}: {error}") from error
     return unicodedata.normalize("NFC", text).strip()
 
 

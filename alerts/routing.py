@@ -1,19 +1,20 @@
 """Who is told: from an incident's unit and a route's roles to people.
 
-The unit is the one of the incident's time; its successor (mergers of communes) and the nearest ancestor with the role are
-found when the message leaves.
+The unit is the one of the incident's time; its successor (mergers of communes) and the nearest ancestor with the role
+are found when the message leaves.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from alerts.channels.base import Contact
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import psycopg
 
 
@@ -82,6 +83,6 @@ def load(connection: psycopg.Connection, at: datetime) -> Directory:
         from ref.contact where is_active order by code
         """
     ):
-        contact = Contact(*row[:4], tuple(row[4]), *row[5:])
+        contact = Contact(*row)
         directory.by_unit[contact.unit_code].append(contact)
     return directory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from psycopg.rows import dict_row
 from alerts.fold import Level, Version
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     import psycopg
 
 _MOST_SPECIFIC_FIRST = ("entity", "pattern", "unit", "province")

@@ -34,7 +34,7 @@ _RULE_FIELDS = (
 )  # fmt: skip
 
 
-class RuleFileWrong(ValueError):
+class RuleFileError(ValueError):
     """A rule file cannot be loaded; the message names file, rule and reason."""
 
 
@@ -114,14 +114,14 @@ def load_rules(connection: psycopg.Connection, path: Path) -> int:
         The number of rule versions added.
 
     Raises:
-        RuleFileWrong: a field is missing, or the database refuses a value.
+        RuleFileError: a field is missing, or the database refuses a value.
     """
     added = 0
     for rule in _read(path):
         try:
             added += _load_rule(connection, rule)
         except KeyError as error:
-            raise RuleFileWrong(f"{path.name}: rule {rule.get('code', '?')} lacks the field {error}") from error
+            raise RuleFileError(f"{path.name}: rule {rule.get('code', '?')} lacks the field {error}") from error
     return added
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -19,6 +18,8 @@ from psycopg import sql
 from alerts.fold import Point, SeriesState, Transition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     import psycopg
 
 
@@ -280,8 +281,9 @@ def write(connection: psycopg.Connection, changes: Changes, run_id: int) -> None
 def _incident_row(i: Incident) -> tuple[Any, ...]:
     status = "closed" if i.closed_at else "open"
     return (
-        i.incident_id, i.key.rule_id, i.rule_version_id, i.key.entity_type, i.key.entity_id, i.kind, i.unit_code, status,
-        i.level, i.peak_level, i.opened_at, i.closed_at, i.close_reason, i.open_value, i.peak_value, i.raised_at,
+        i.incident_id, i.key.rule_id, i.rule_version_id, i.key.entity_type, i.key.entity_id, i.kind, i.unit_code,
+        status, i.level, i.peak_level, i.opened_at, i.closed_at, i.close_reason, i.open_value, i.peak_value,
+        i.raised_at,
     )  # fmt: skip
 
 

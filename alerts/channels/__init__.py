@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from alerts.channels.base import Channel
+if TYPE_CHECKING:
+    from alerts.channels.base import Channel
 
 
 @lru_cache(maxsize=1)

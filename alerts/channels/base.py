@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
-from uuid import UUID
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from uuid import UUID
+
     import psycopg
 
     from ioc.settings import Settings
@@ -23,7 +24,7 @@ class Contact:
     code: str
     name_vi: str
     unit_code: str
-    roles: tuple[str, ...]
+    roles: list[str]
     user_name: str | None
     email: str | None
     email_verified: bool
@@ -42,7 +43,7 @@ class Message:
     subject: str
     body: str
     body_html: str
-    incident_ids: tuple[UUID, ...]
+    incident_ids: list[UUID]
     created_at: datetime
     attempt: int
 

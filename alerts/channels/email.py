@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 from alerts.channels.base import Contact, Message, Result, Send
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from ioc.settings import Settings

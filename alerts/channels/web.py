@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from alerts.channels.base import Contact, Message, Result, Send
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from ioc.settings import Settings
@@ -35,7 +36,7 @@ class Web:
                 """,
                 (
                     message.outbox_id, message.contact_id, message.level, message.subject, message.body,
-                    list(message.incident_ids), message.created_at,
+                    message.incident_ids, message.created_at,
                 ),
             ).fetchone()  # fmt: skip
             assert row is not None
