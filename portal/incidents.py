@@ -19,7 +19,9 @@ def open_incidents(database: Database, user: User) -> list[Row]:
         join alert.rule using (rule_id)
         left join alerting.entity
             on entity.entity_type = incident.entity_type and entity.entity_id = incident.entity_id
-        where status = 'open' and (%(units)s::text[] is null or incident.unit_code = any(%(units)s))
+        where status = 'open' and (
+            %(units)s::text[] is null or incident.unit_code = any(%(units)s) or rule.owner_unit = any(%(units)s)
+        )
         order by level desc, opened_at desc
         """,
         {"units": user.visible_units},
