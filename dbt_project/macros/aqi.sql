@@ -1,0 +1,36 @@
+{#
+Sub-indices of QĐ 1459/QĐ-TCMT. `source` has the key columns, `parameter`, `averaging_period`, `concentration` (µg/m³, unrounded
+numeric) and `valid_on` (date that picks the breakpoints in force); the answer has the key columns, `parameter`,
+`averaging_period` and `aqi`: an integer, rounded once, half away from zero (round(numeric)), or no row when there is no
+concentration. Above the last breakpoint the index is 500; an O3 8-hour mean above 400 has no row, as the decision says.
+Multiplying before dividing keeps exact halves exact.
+#}
+{% macro sub_index(source, keys) %}
+    select
+        {% for key in keys %}c.{{ key }}, {% endfor %}c.parameter, c.averaging_period,
+        case
+            when b.concentration_high_ug_m3 is null then b.aqi_low
+            else round(
+                (b.aqi_high - b.aqi_low) * (c.concentration - b.concentration_low_ug_m3)
+                / (b.concentration_high_ug_m3 - b.concentration_low_ug_m3) + b.aqi_low
+            )
+        end::integer as aqi
+    from {{ source }} as c
+    inner join {{ ref('air_aqi_breakpoint') }} as b
+        on
+            c.parameter = b.parameter
+            and c.averaging_period = b.averaging_period
+            and c.concentration >= b.concentration_low_ug_m3
+            and (
+                b.concentration_high_ug_m3 is null
+                or c.concentration < b.concentration_high_ug_m3
+                or (b.is_high_included and c.concentration = b.concentration_high_ug_m3)
+            )
+            and c.valid_on >= b.effective_from
+            and c.valid_on < coalesce(b.effective_to, 'infinity')
+{% endmacro %}
+
+{# A mean as a plain decimal. Twelve decimals lie far beyond any instrument, and exact ties of the index stay exact. #}
+{% macro exact(expression) -%}
+    trim_scale(round({{ expression }}, 12))
+{%- endmacro %}

@@ -1,0 +1,19 @@
+{#
+Hands the rows of a model (signal_code, entity_type, entity_id, unit_code, period_end, value, quality) to the alert engine. A
+changed value or quality raises the revision and takes a new change_id: a correction is an event, a re-run is none. Commit
+order of change_id is held by one lock for all domains, so that the engine's cursor never passes over a row.
+#}
+{% macro upsert_signals() %}
+    select pg_advisory_xact_lock(hashtext('alerting.signal'));
+    insert into alerting.signal as kept (signal_code, entity_type, entity_id, unit_code, period_end, value, quality)
+    select signal_code, entity_type, entity_id, unit_code, period_end, value, quality from {{ this }}
+    order by period_end, signal_code, entity_id
+    on conflict (signal_code, entity_type, entity_id, period_end) do update set
+        unit_code = excluded.unit_code,
+        value = excluded.value,
+        quality = excluded.quality,
+        revision = kept.revision + 1,
+        change_id = nextval('alerting.signal_change'),
+        changed_at = clock_timestamp()
+    where (kept.value, kept.quality) is distinct from (excluded.value, excluded.quality)
+{% endmacro %}

@@ -1,0 +1,19 @@
+select
+    f.station_code,
+    s.station_name,
+    f.parameter,
+    f.averaging_period,
+    f.period_end,
+    f.value_ug_m3,
+    f.limit_ug_m3,
+    round(f.value_ug_m3 / f.limit_ug_m3, 4) as ratio,
+    f.citation,
+    p.parameter_name_vi,
+    s.commune_code,
+    s.unit_code,
+    s.is_public,
+    s.is_registered
+from {{ ref('fct_air_exceedance') }} as f
+inner join {{ ref('dim_air_station') }} as s on f.station_code = s.station_code
+inner join {{ ref('air_parameter') }} as p on f.parameter = p.parameter
+where f.is_exceeded

@@ -1,0 +1,33 @@
+select
+    f.station_code,
+    s.station_name,
+    f.hour_ending,
+    f.aqi,
+    f.aqi_category,
+    c.color_hex as aqi_color,
+    f.dominant_parameter,
+    f.pm25_ug_m3,
+    f.pm10_ug_m3,
+    f.o3_ug_m3,
+    f.no2_ug_m3,
+    f.so2_ug_m3,
+    f.co_ug_m3,
+    f.nowcast_pm25,
+    f.nowcast_pm10,
+    f.aqi_pm25,
+    f.aqi_pm10,
+    f.aqi_o3,
+    f.aqi_no2,
+    f.aqi_so2,
+    f.aqi_co,
+    f.completeness_pct,
+    f.available_hour_count,
+    f.has_current_hour,
+    f.quality,
+    s.commune_code,
+    s.unit_code,
+    s.is_public,
+    s.is_registered
+from {{ ref('fct_air_aqi_hourly') }} as f
+inner join {{ ref('dim_air_station') }} as s on f.station_code = s.station_code
+left join {{ ref('air_aqi_category') }} as c on f.aqi_category = c.category_vi
