@@ -1,0 +1,40 @@
+"""## Đánh giá cảnh báo · Evaluate alerts
+
+Runs when a domain has new results (any of the assets) and every minute, because silence, deadlines and repeated
+notifications depend on the clock. `evaluate` folds what is new into the alert states and fills the outbox; `notify`
+sends, one task per channel that has something to send. The notifier service drains the same outbox between the runs.
+
+Triage: evaluation is a function of data, rules and time, so the next minute repeats what a failed run left undone. A
+red `notify` means that a gateway does not answer; messages stay in the outbox and keep their request id. Airflow runs
+this DAG; the logic is in `alerts`.
+"""
+
+from airflow.sdk import AssetAny, AssetOrTimeSchedule, get_current_context, task
+from ioc_dags import steps
+from ioc_dags.domain_dag import asset
+from ioc_dags.platform_dag import cron, platform_dag
+
+from ioc.domains import all_domains
+
+LIVE = [asset(domain.name) for domain in all_domains() if domain.status == "live"]
+
+with platform_dag(
+    "evaluate_alerts",
+    __doc__,
+    title_vi="Đánh giá cảnh báo",
+    schedule=AssetOrTimeSchedule(timetable=cron("* * * * *"), assets=AssetAny(*LIVE)),
+    tier=1,
+    lane="fast",
+) as dag:
+
+    @task
+    def evaluate() -> list[str]:
+        """Fold, check for absence, reconcile; returns the channels that have something to send."""
+        return steps.evaluate(run_id=get_current_context()["run_id"])
+
+    @task(map_index_template="{{ task.op_kwargs['channel'] }}")
+    def notify(channel: str) -> dict[str, object]:
+        """Send what the outbox holds for one channel."""
+        return steps.drain(channel)
+
+    notify.expand(channel=evaluate())

@@ -1,0 +1,41 @@
+"""## Bảo trì kho dữ liệu · Maintain the warehouse
+
+Daily at 02:00: partitions of the coming months, retention by configuration (`IOC_KEEP_*`), old landed files, backups
+and logs, vacuum and statistics.
+
+Triage: the tasks do not depend on each other; clear the red one. Airflow runs this DAG; the logic is in
+`ioc.maintenance`.
+"""
+
+from airflow.sdk import task
+from ioc_dags import steps
+from ioc_dags.platform_dag import cron, platform_dag
+
+with platform_dag(
+    "maintain_warehouse", __doc__, title_vi="Bảo trì kho dữ liệu", schedule=cron("0 2 * * *"), tier=2
+) as dag:
+
+    @task
+    def partitions() -> dict[str, list[str]]:
+        """Partitions of the coming months."""
+        return steps.make_partitions()
+
+    @task
+    def retention() -> dict[str, object]:
+        """Remove what is older than the configuration keeps."""
+        return steps.maintain("retention")
+
+    @task
+    def files() -> dict[str, object]:
+        """Remove old landed packs, backups and logs."""
+        return steps.maintain("files")
+
+    @task
+    def statistics() -> dict[str, object]:
+        """Vacuum and analyse what changed."""
+        return steps.maintain("statistics")
+
+    partitions()
+    retention()
+    files()
+    statistics()
