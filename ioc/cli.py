@@ -40,7 +40,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point of the ``ioc`` command."""
     given = sys.argv[1:] if arguments is None else arguments
     load_dotenv(".env")
-    logging.basicConfig(level=os.environ.get("IOC_LOG_LEVEL", "WARNING").upper(), format="%(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    # On the handler, not the root logger: some libraries raise the level of their own loggers.
+    handler.setLevel(os.environ.get("IOC_LOG_LEVEL", "WARNING").upper())
+    logging.basicConfig(handlers=[handler])
     try:
         # Without standalone mode, `typer.Exit` comes back as its code.
         code = app(given, prog_name="ioc", standalone_mode=False)

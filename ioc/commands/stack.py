@@ -20,14 +20,15 @@ def register(app: typer.Typer) -> None:
 
 def up(only: Only = "", json: Json = False) -> None:
     """Start the local stack, or what is missing of it; returns once everything is healthy."""
-    from ioc.stack import lifecycle
+    from ioc.stack import lifecycle, programs
 
     settings = get_settings()
     names = tuple(name.strip() for name in only.split(",") if name.strip())
     try:
-        lifecycle.up(settings, console.Progress(), names)
+        programs.of(settings, names)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    lifecycle.up(settings, console.Progress(), names)
     rows = [row for row in lifecycle.status(settings) if not names or row["name"] in names]
     _show(rows)
     if json:

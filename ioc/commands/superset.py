@@ -12,7 +12,7 @@ from ioc.stack import environment
 app = typer.Typer(no_args_is_help=True, help="Dashboards as code.")
 
 
-def _run(what: str, text: str, json: bool) -> None:
+def _run(what: str, text: str, json: bool) -> dict[str, Any]:
     from superset_assets import sync
 
     environment.apply(get_settings())
@@ -21,6 +21,7 @@ def _run(what: str, text: str, json: bool) -> None:
     console.out.print(", ".join(f"{name}: {value}" for name, value in report.items()), markup=False)
     if json:
         console.print_json(report)
+    return report
 
 
 @app.command()
@@ -38,4 +39,5 @@ def pull(json: Json = False) -> None:
 @app.command()
 def check(json: Json = False) -> None:
     """Check the dashboards in the repository without a running Superset."""
-    _run("check", "checking dashboards", json)
+    if not _run("check", "checking dashboards", json)["ok"]:
+        raise typer.Exit(2)

@@ -40,8 +40,10 @@ def create(json: Json = False) -> None:
 @app.command()
 def migrate(json: Json = False) -> None:
     """Bring the warehouse to the newest schema; harmless when it is there already."""
-    with room.connect("owner", get_settings()), console.Progress().step("warehouse schema"):
-        applied = room.migrate()
+    from ioc.stack import preparation
+
+    with room.connect("owner", get_settings()):
+        applied = preparation.warehouse(get_settings(), console.Progress())
     console.out.print(f"applied: {', '.join(applied) or 'nothing, the schema is current'}")
     if json:
         console.print_json({"applied": applied})

@@ -1,4 +1,4 @@
-"""Prepares Airflow's database in one process: schema, roles, and the three people who may log in.
+"""Prepares Airflow's database in one process: schema, pools, roles, and the three people who may log in.
 
 Run as ``python -m ioc.stack.airflow_setup`` in the environment of :func:`ioc.stack.environment.airflow`. Idempotent: it
 may run beside a live Airflow. One process instead of five ``airflow`` commands: each imports for three seconds.
@@ -6,11 +6,14 @@ may run beside a live Airflow. One process instead of five ``airflow`` commands:
 
 from __future__ import annotations
 
+import json
+
 from ioc.secrets import Secrets
-from ioc.settings import get_settings
+from ioc.settings import PROJECT_ROOT, get_settings
 
 # login → role of Airflow's role-based access control.
 PEOPLE = {"admin": "Admin", "engineer": "Op", "viewer": "Viewer"}
+POOLS = PROJECT_ROOT / "dags" / "pools.json"
 
 
 def migrate() -> None:
@@ -19,6 +22,14 @@ def migrate() -> None:
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
     providers_configuration_loaded(db.upgradedb)()
+
+
+def create_pools() -> None:
+    """Create the pools that the DAGs name, or give them their size again."""
+    from airflow.models.pool import Pool
+
+    for name, pool in json.loads(POOLS.read_text(encoding="utf-8")).items():
+        Pool.create_or_update_pool(name, pool["slots"], pool["description"], pool["include_deferred"])
 
 
 def create_people(passwords: dict[str, str]) -> None:
@@ -45,6 +56,7 @@ def create_people(passwords: dict[str, str]) -> None:
 
 def main() -> None:
     migrate()
+    create_pools()
     secrets = Secrets.of(get_settings())
     create_people({login: secrets.get(f"airflow_{login}") for login in PEOPLE})
 

@@ -47,7 +47,7 @@ def sources(settings: Settings, sandbox: Path = PROJECT_ROOT / "sandbox") -> dic
     """``IOC_SOURCE_<DOMAIN>`` of every domain whose source is configured, or stands in the sandbox.
 
     What the environment says wins. Otherwise, when the sandbox runs, the URIs are those of ``uris`` in
-    ``sandbox/<domain>/source.toml``, in which ``{secret:NAME}``, ``{home}`` and the ports (``{port_ftp}``) are filled in.
+    ``sandbox/<domain>/source.toml``, in which ``{secret:NAME}``, ``{home}`` and ports (``{port_ftp}``) are filled in.
 
     Raises:
         ValueError: a ``source.toml`` cannot be read, or asks for an unknown name; the message names the file.
@@ -157,7 +157,7 @@ def airflow(settings: Settings) -> dict[str, str]:
             "config_file": PROJECT_ROOT / "ioc" / "stack" / "airflow_webserver_config.py",
             "update_fab_perms": False,
         },
-        "workers": {"execution_api_timeout": 30},
+        "workers": {"execution_api_timeout": 30, "execution_api_retries": 8},
         "scheduler": {
             "scheduler_health_check_threshold": 60,
             "orphaned_tasks_check_interval": 60,

@@ -6,24 +6,15 @@ any time: on a running stack it starts what is missing; after a ``kill -9`` it f
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from filelock import FileLock, Timeout
 
-from ioc import warehouse
 from ioc.console import CommandError, Progress
-from ioc.secrets import Secrets
-from ioc.stack import airflow_setup, environment, health, processes, programs
-from ioc.stack.postgres import EmbeddedPostgres
+from ioc.stack import health, preparation, processes, programs
 from ioc.stack.supervisor import Supervisor, last_line
 
 if TYPE_CHECKING:
@@ -52,6 +43,8 @@ def up(settings: Settings, progress: Progress, only: tuple[str, ...] = ()) -> No
         with FileLock(settings.home / "up.lock", timeout=5):
             supervisor = _running_supervisor(settings, wanted, progress)
             _start_in_order(settings, supervisor, wanted, progress)
+            if any(program.name == "superset" for program in wanted):
+                preparation.dashboards(settings, progress)
     except Timeout:
         raise CommandError(f"another 'ioc up' is at work on {settings.home}: wait for it, or stop it") from None
 
@@ -103,7 +96,7 @@ def _start_in_order(settings: Settings, supervisor: Supervisor, wanted: list[Pro
     ready: dict[str, Future[None]] = {}
     with ThreadPoolExecutor(max_workers=16) as pool:
 
-        def submit(name: str, after: Iterable[str], act: Callable[[], None]) -> None:
+        def submit(name: str, after: Iterable[str], act: Callable[[], object]) -> None:
             awaited = [ready[other] for other in after if other in ready]
 
             def waiting() -> None:
@@ -119,15 +112,15 @@ def _start_in_order(settings: Settings, supervisor: Supervisor, wanted: list[Pro
         for program in wanted:
             if program.name == "postgres":
                 submit("postgres", (), start(program))
-        submit("databases", ("postgres",), lambda: _prepare_databases(settings, progress))
-        submit("warehouse", ("databases",), lambda: _migrate_warehouse(settings, progress))
-        if "airflow" in needs:
-            submit("airflow", ("databases",), lambda: _prepare_airflow(settings, progress))
-        if "superset" in needs:
-            submit("superset", ("databases",), lambda: _prepare_superset(settings, progress))
+        submit("databases", ("postgres",), lambda: preparation.databases(settings, progress))
+        submit("warehouse schema", ("databases",), lambda: preparation.warehouse(settings, progress))
+        if "airflow database" in needs:
+            submit("airflow database", ("databases",), lambda: preparation.airflow(settings, progress))
+        if "superset database" in needs:
+            submit("superset database", ("databases",), lambda: preparation.superset(settings, progress))
         for program in wanted:
             if program.name != "postgres":
-                submit(f"program {program.name}", program.needs, start(program))
+                submit(program.name, program.needs, start(program))
         done, _ = wait(ready.values(), return_when=FIRST_EXCEPTION)
         given_up.set()
         for future in done:
@@ -163,91 +156,6 @@ def _wait_healthy(settings: Settings, supervisor: Supervisor, program: Program, 
             )
         if given_up.wait(0.5):
             raise CommandError(f"{program.title} was still starting when something else failed", code=3)
-
-
-def _prepare_databases(settings: Settings, progress: Progress) -> None:
-    with progress.step("databases and roles"):
-        if settings.warehouse_url:
-            answer = health.warehouse_answers(settings)
-            if not answer.ok:
-                raise CommandError(answer.detail, code=3)
-        else:
-            EmbeddedPostgres(settings).prepare()
-
-
-def _migrate_warehouse(settings: Settings, progress: Progress) -> None:
-    with progress.step("warehouse schema"):
-        warehouse.migrate(settings)
-
-
-def _prepare_airflow(settings: Settings, progress: Progress) -> None:
-    (settings.home / "airflow" / "plugins").mkdir(parents=True, exist_ok=True)
-    secrets = Secrets.of(settings)
-    stamp = Stamp(
-        settings, "airflow", version("apache-airflow"), version("apache-airflow-providers-fab"),
-        Path(airflow_setup.__file__).read_text(), *(secrets.get(f"airflow_{login}") for login in airflow_setup.PEOPLE),
-    )  # fmt: skip
-    if not stamp.is_current():
-        with progress.step("Airflow's database and logins"):
-            _run_preparation(
-                settings, "airflow", [sys.executable, "-m", "ioc.stack.airflow_setup"], environment.airflow(settings)
-            )
-            stamp.write()
-
-
-def _prepare_superset(settings: Settings, progress: Progress) -> None:
-    from superset_assets import process
-
-    if not (process.ENVIRONMENT / "bin" / "python").exists():
-        raise CommandError("Superset's environment is not installed: run 'make install'")
-    code = sorted(path.read_text() for path in process.ROOM.glob("*.py"))
-    lock = (process.ROOM / "env" / "uv.lock").read_text()
-    given = environment.superset(settings, with_passwords=True)
-    own = process.environment(settings, with_passwords=True)
-    stamp = Stamp(settings, "superset", lock, *code, *(f"{name}={value}" for name, value in sorted(own.items())))
-    if not stamp.is_current():
-        with progress.step("Superset's database, roles and logins"):
-            _run_preparation(settings, "superset", process.bootstrap_command(), given)
-            stamp.write()
-
-
-def _run_preparation(settings: Settings, name: str, command: list[str], given: dict[str, str]) -> None:
-    log = settings.logs / f"{name}-setup.log"
-    with log.open("wb") as output:
-        done = subprocess.run(
-            command, env=given, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, cwd="/",
-        )  # fmt: skip
-    if done.returncode:
-        raise CommandError(f"preparing {name.title()}'s database failed: {last_line(log)} — see {log}")
-
-
-class Stamp:
-    """Remembers that a service's database was prepared by exactly this code, so that the next start need not repeat it.
-
-    The schema version that the database itself reports is part of it: a database that was dropped, or restored from a
-    backup, is prepared again.
-    """
-
-    def __init__(self, settings: Settings, service: str, *parts: str) -> None:
-        self._path = settings.home / service / "prepared.sha256"
-        self._url = warehouse.service_url(service, settings)
-        self._parts = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-    def _value(self) -> str:
-        try:
-            with psycopg.connect(self._url, connect_timeout=5) as connection:
-                rows = connection.execute("select version_num from alembic_version order by 1").fetchall()
-        except psycopg.Error:
-            return ""
-        return f"{self._parts} {rows}" if rows else ""
-
-    def is_current(self) -> bool:
-        known = self._path.read_text() if self._path.exists() else ""
-        return known != "" and known == self._value()
-
-    def write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(self._value())
 
 
 def down(settings: Settings, progress: Progress) -> None:

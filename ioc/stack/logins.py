@@ -26,10 +26,16 @@ class Login:
 
 def of(settings: Settings) -> list[Login]:
     """Every login that a fresh stack has."""
+    from portal.users import INITIAL_USERS
+
     secrets = Secrets.of(settings)
     found = [
         Login("Airflow", settings.airflow_url(), name, secrets.get(f"airflow_{name}"), role)
         for name, role in PEOPLE.items()
     ]
-    found.append(Login("Superset", settings.superset_url(), "admin", secrets.get("superset_admin"), "Admin"))
+    for name, role in {"admin": "Admin", "phan_tich": "Analyst"}.items():
+        secret = secrets.get("superset_admin" if name == "admin" else "superset_analyst")
+        found.append(Login("Superset", settings.superset_url(), name, secret, role))
+    for name, (_, role, _) in INITIAL_USERS.items():
+        found.append(Login("Portal", settings.portal_url(), name, secrets.get(f"portal_{name}"), role))
     return found

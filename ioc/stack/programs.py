@@ -35,7 +35,7 @@ class Program:
         health: Asks the running process how it is.
         ports: Names of the ports in ``Settings`` that it listens on.
         url: Address for people, empty when there is nothing to open.
-        needs: What must be ready before it starts: ``postgres``, ``warehouse``, ``airflow`` or ``superset``.
+        needs: What must be ready before it starts: programs, or preparations (``warehouse schema`` and the like).
         stop_signal: Signal of a clean stop.
         stop_wait_s: Seconds until a kill follows.
     """
@@ -84,33 +84,34 @@ PROGRAMS = (
     Program(
         name="airflow-api-server", title="Airflow: web and API", command=_airflow("api-server"),
         environment=environment.airflow, health=health.airflow_api, ports=("port_airflow",), url=Settings.airflow_url,
-        needs=("airflow", "warehouse"),
+        needs=("airflow database", "warehouse schema"),
     ),
     Program(
         name="airflow-scheduler", title="Airflow: scheduler and task slots", command=_airflow("scheduler"),
         environment=environment.airflow, health=health.airflow_part("scheduler"), ports=("port_airflow_worker_logs",),
-        needs=("airflow", "warehouse"),
+        # Tasks report to the API server from their first moment.
+        needs=("airflow-api-server",),
     ),
     Program(
         name="airflow-dag-processor", title="Airflow: reads the DAG files", command=_airflow("dag-processor"),
-        environment=environment.airflow, health=health.airflow_part("dag_processor"), needs=("airflow",),
+        environment=environment.airflow, health=health.airflow_part("dag_processor"), needs=("airflow database",),
     ),
     Program(
         name="airflow-triggerer", title="Airflow: waits without a task slot",
         command=_airflow("triggerer", "--skip-serve-logs"), environment=environment.airflow,
-        health=health.airflow_part("triggerer"), needs=("airflow",),
+        health=health.airflow_part("triggerer"), needs=("airflow database",),
     ),
     Program(
         name="superset", title="Superset: dashboards and SQL", command=_superset, environment=environment.superset,
-        health=health.superset, ports=("port_superset",), url=Settings.superset_url, needs=("superset", "warehouse"),
+        health=health.superset, ports=("port_superset",), url=Settings.superset_url, needs=("superset database",),
     ),
     Program(
         name="portal", title="Portal of the operations centre", command=_portal, environment=environment.platform,
-        health=health.portal, ports=("port_portal",), url=Settings.portal_url, needs=("warehouse",),
+        health=health.portal, ports=("port_portal",), url=Settings.portal_url, needs=("warehouse schema",),
     ),
     Program(
         name="notifier", title="Sends what the outbox holds", command=lambda _: [PYTHON, "-m", "alerts.notifier"],
-        environment=environment.platform, health=health.running, needs=("warehouse",),
+        environment=environment.platform, health=health.running, needs=("warehouse schema",),
     ),
 )  # fmt: skip
 
