@@ -54,6 +54,13 @@ class Language:
         text = f"{value:,.{digits}f}"
         return text.translate(str.maketrans(",.", ".,")) if self.code == "vi" else text
 
+    def plain(self, value: float | Decimal | None) -> str:
+        """A measured value with at most two decimals, without trailing zeros."""
+        if value is None:
+            return "–"
+        digits = next(n for n in (0, 1, 2) if n == 2 or round(float(value), n) == round(float(value), 2))
+        return self.number(value, digits)
+
     def time(self, moment: datetime | None) -> str:
         """``14:00 22/11/2026``, Vietnam time."""
         return moment.astimezone(ZONE).strftime("%H:%M %d/%m/%Y") if moment else "–"

@@ -12,6 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ROOM = Path(__file__).resolve().parent
 SOURCE = _ROOM / "data" / "communes.geojson"
@@ -38,6 +42,29 @@ def is_on_map(longitude: float, latitude: float) -> bool:
     return 0 <= x <= WIDTH and 0 <= y <= HEIGHT
 
 
+@dataclass(frozen=True)
+class Frame:
+    """The part of the map that is shown, in grid units; always of the map's own shape."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def label_width(self) -> float:
+        """A label keeps its share of the picture, so that it can be read and touched on a phone."""
+        return self.width * 0.1
+
+    @property
+    def label_height(self) -> float:
+        return self.label_width * 0.62
+
+    @property
+    def dot_radius(self) -> float:
+        return self.label_width * 0.11
+
+
 @dataclass
 class Marker:
     """A station on the map: its true place, and the place of its label, moved so that no label covers another."""
@@ -49,40 +76,59 @@ class Marker:
     label_y: float
 
 
-def place_labels(positions: dict[str, tuple[float, float]], *, width: float, height: float) -> list[Marker]:
-    """Lay a label of ``width`` × ``height`` grid units beside every position, none on top of another.
+def frame_around(positions: Iterable[tuple[float, float]]) -> Frame:
+    """The part of the province that holds these positions (longitude, latitude), never less than 60 % of its width."""
+    points = [project(longitude, latitude) for longitude, latitude in positions]
+    if not points:
+        return Frame(0, 0, WIDTH, HEIGHT)
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    top, bottom = min(y for _, y in points), max(y for _, y in points)
+    share = max((right - left) / WIDTH + 0.22, (bottom - top) / HEIGHT + 0.28, 0.6)
+    width, height = min(share, 1) * WIDTH, min(share, 1) * HEIGHT
+    x = min(max((left + right - width) / 2, 0), WIDTH - width)
+    y = min(max((top + bottom - height) / 2, 0), HEIGHT - height)
+    return Frame(round(x), round(y), round(width), round(height))
+
+
+def place_labels(positions: dict[str, tuple[float, float]], frame: Frame) -> list[Marker]:
+    """Lay a label beside every position, none on top of another label or of a dot.
 
     Args:
         positions: key → (longitude, latitude) in degrees.
-        width: Width of a label in grid units.
-        height: Height of a label in grid units.
+        frame: The part of the map that is shown.
     """
+    width, height, dot = frame.label_width, frame.label_height, frame.dot_radius * 2.4
     markers = []
     for key, (longitude, latitude) in sorted(positions.items()):
         x, y = project(longitude, latitude)
-        markers.append(Marker(key, x, y, x, y - height * 0.9))
-    for _ in range(200):
+        markers.append(Marker(key, x, y, x, y - height))
+    for _ in range(300):
         moved = False
         for i, one in enumerate(markers):
             for other in markers[i + 1 :]:
-                over_x = width * 1.06 - abs(one.label_x - other.label_x)
-                over_y = height * 1.12 - abs(one.label_y - other.label_y)
-                if over_x <= 0 or over_y <= 0:
-                    continue
-                moved = True
-                # Part along the axis that needs the smaller step.
-                if over_x < over_y:
-                    step = over_x / 2 + 1 if one.label_x < other.label_x else -over_x / 2 - 1
-                    one.label_x, other.label_x = one.label_x - step, other.label_x + step
-                else:
-                    step = over_y / 2 + 1 if one.label_y <= other.label_y else -over_y / 2 - 1
-                    one.label_y, other.label_y = one.label_y - step, other.label_y + step
-        for marker in markers:
-            marker.label_x = min(max(marker.label_x, width / 2), WIDTH - width / 2)
-            marker.label_y = min(max(marker.label_y, height / 2), HEIGHT - height / 2)
+                step_x, step_y = _part(one, other.label_x, other.label_y, width * 1.08, height * 1.14)
+                one.label_x, one.label_y = one.label_x + step_x / 2, one.label_y + step_y / 2
+                other.label_x, other.label_y = other.label_x - step_x / 2, other.label_y - step_y / 2
+                moved = moved or bool(step_x or step_y)
+            for other in markers:
+                step_x, step_y = _part(one, other.x, other.y, (width + dot) / 2, (height + dot) / 2)
+                one.label_x, one.label_y = one.label_x + step_x, one.label_y + step_y
+                moved = moved or bool(step_x or step_y)
+            one.label_x = min(max(one.label_x, frame.x + width * 0.55), frame.x + frame.width - width * 0.55)
+            one.label_y = min(max(one.label_y, frame.y + height * 0.55), frame.y + frame.height - height * 0.55)
         if not moved:
             break
     return markers
+
+
+def _part(marker: Marker, x: float, y: float, width: float, height: float) -> tuple[float, float]:
+    """The smallest step that takes a label off what lies at (x, y); none when they do not touch."""
+    over_x, over_y = width - abs(marker.label_x - x), height - abs(marker.label_y - y)
+    if over_x <= 0 or over_y <= 0:
+        return 0, 0
+    if over_x < over_y:
+        return (over_x + 1 if marker.label_x > x else -over_x - 1), 0
+    return 0, (over_y + 1 if marker.label_y > y else -over_y - 1)
 
 
 def _rings(geometry: dict[str, object]) -> list[list[Point]]:

@@ -12,6 +12,7 @@ from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
+from alerts import incidents
 from ioc.domains import all_domains
 from ioc.secrets import Secrets
 from ioc.settings import Settings
@@ -181,7 +182,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: obje
         form_token=sessions.form_token(secret, cookie),
         domains=all_domains(),
         static_version=request.app.state.static_version,
-        unread=getattr(request.state, "unread", 0),
+        unread=incidents.unread_count(who.user.username, settings) if who.user else 0,
         now=datetime.now(UTC),
         **values,
     )

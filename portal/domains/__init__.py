@@ -28,6 +28,23 @@ FOLDER = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
+class Bar:
+    """One hour of a small history picture.
+
+    Attributes:
+        hour_ending: End of the hour.
+        value: The value; None = nothing for that hour.
+        colour: ``#rrggbb``.
+        category: The value in words.
+    """
+
+    hour_ending: datetime
+    value: int | None
+    colour: str
+    category: str | None
+
+
+@dataclass(frozen=True)
 class Tile:
     """What the province overview shows of a domain.
 
@@ -39,6 +56,8 @@ class Tile:
         facts: One or two short lines below.
         newest_at: Age of the data.
         is_stale: Whether the newest data are older than the domain allows.
+        history: The last hours, oldest first.
+        history_label: What the history shows.
     """
 
     value: str | None
@@ -48,6 +67,8 @@ class Tile:
     facts: tuple[str, ...] = ()
     newest_at: datetime | None = None
     is_stale: bool = False
+    history: tuple[Bar, ...] = ()
+    history_label: str = ""
 
 
 @dataclass(frozen=True)

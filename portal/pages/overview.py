@@ -5,16 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from alerts import incidents
 from ioc.domains import all_domains, get_domain
 from portal import domains
-from portal.incidents import open_incidents
-from portal.web import Db, NotFoundError, Reader, SignedIn, render
+from portal.web import Config, Db, NotFoundError, Reader, SignedIn, render
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/", response_class=HTMLResponse)
-def overview(request: Request, database: Db, who: Reader, user: SignedIn) -> HTMLResponse:
+def overview(request: Request, database: Db, settings: Config, who: Reader, user: SignedIn) -> HTMLResponse:
     """Open alerts, a tile for every domain, age of the data."""
     pages = domains.pages()
     tiles = {
@@ -28,7 +28,7 @@ def overview(request: Request, database: Db, who: Reader, user: SignedIn) -> HTM
         request,
         "overview.html",
         tiles=tiles,
-        incidents=open_incidents(database, user),
+        incidents=incidents.list_open(user.visible_units, settings),
         health=[{**row, "title": titles.get(row["domain"], row["title_vi"])} for row in health],
     )
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
-from portal import maps
 from portal.domains import DomainPage, Tile
 from portal.domains.air_quality import stations as air
 from portal.language import ZONE, Language
@@ -43,6 +42,8 @@ def tile(database: Database, language: Language) -> Tile:
         colour=worst.colour,
         facts=(language.text("Cao nhất: {name}", name=worst.name), count),
         newest_at=newest_at,
+        history=tuple(air.worst_of_hours(every)),
+        history_label=language.text("AQI cao nhất tỉnh, 24 giờ qua"),
     )
 
 
@@ -55,10 +56,8 @@ def _summary(every: list[air.Station] | None) -> dict[str, Any]:
         "elsewhere": [station for station in every if not station.row["in_province"]],
         "speaking": [station for station in ours if station.has_aqi],
         "worst": air.worst(every),
-        "markers": air.markers(every),
+        "map": air.on_map(every),
         "scale": air.SCALE,
-        "map": {"width": maps.WIDTH, "height": maps.HEIGHT},
-        "label": {"width": air.LABEL_WIDTH, "height": air.LABEL_HEIGHT},
         "hour": max((s.row["hour_ending"] for s in ours if s.has_aqi), default=None),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ioc.domains import get_domain
 from portal import maps
 from portal.colours import checked
+from portal.domains import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,17 +29,6 @@ SCALE = [
     {"range": "201–300", "category": "Rất xấu", "colour": "#8F3F97"},
     {"range": "301–500", "category": "Nguy hại", "colour": "#7E0023"},
 ]
-LABEL_WIDTH, LABEL_HEIGHT = 150.0, 92.0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One hour of the small history picture; ``aqi`` None = no value for that hour."""
-
-    hour_ending: datetime
-    aqi: int | None
-    colour: str
-    category: str | None
 
 
 @dataclass
@@ -131,8 +121,8 @@ def worst(stations: Sequence[Station]) -> Station | None:
     return next((station for station in of_province(stations) if station.has_aqi), None)
 
 
-def markers(stations: Sequence[Station]) -> list[dict[str, Any]]:
-    """Stations to draw on the map of the province, with places for their labels."""
+def on_map(stations: Sequence[Station]) -> dict[str, Any]:
+    """The map of the province: which part is shown, and every station with the place of its label."""
     placed = {
         station.row["station_code"]: station
         for station in of_province(stations)
@@ -141,5 +131,17 @@ def markers(stations: Sequence[Station]) -> list[dict[str, Any]]:
         and maps.is_on_map(float(station.row["longitude"]), float(station.row["latitude"]))
     }
     positions = {code: (float(s.row["longitude"]), float(s.row["latitude"])) for code, s in placed.items()}
-    labels = maps.place_labels(positions, width=LABEL_WIDTH, height=LABEL_HEIGHT)
-    return [{"station": placed[label.key], "at": label} for label in labels]
+    frame = maps.frame_around(positions.values())
+    labels = maps.place_labels(positions, frame)
+    return {
+        "width": maps.WIDTH,
+        "height": maps.HEIGHT,
+        "frame": frame,
+        "markers": [{"station": placed[label.key], "at": label} for label in labels],
+    }
+
+
+def worst_of_hours(stations: Sequence[Station]) -> list[Bar]:
+    """For each of the last 24 hours the province's highest AQI."""
+    hours = zip(*(station.bars for station in of_province(stations)), strict=True)
+    return [max(bars, key=lambda bar: -1 if bar.value is None else bar.value) for bars in hours]
