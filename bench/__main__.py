@@ -1,7 +1,7 @@
 """Runs the benchmarks: ``python -m bench [NAME…] [--json] [--quick]``.
 
-A benchmark is a module in this folder with ``run(quick: bool) -> dict``. Its result holds ``figures`` (what was measured),
-``promises`` (name → {"value", "limit", "holds"}) and ``command``. A new file is a new benchmark.
+A benchmark is a module in this folder with ``run(quick: bool) -> dict``. Its result holds ``figures`` (what was
+measured) and ``promises`` (name → {"value", "limit", "holds"}). A new file is a new benchmark.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="ioc bench", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"one or more of: {', '.join(names())}")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    parser.add_argument("--quick", action="store_true", help="small data: shows that the benchmark runs, proves nothing")
+    parser.add_argument("--quick", action="store_true", help="small data: shows that it runs, proves nothing")
     arguments = parser.parse_args()
     unknown = set(arguments.name) - set(names())
     if unknown:

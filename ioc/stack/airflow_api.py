@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -104,6 +105,17 @@ class AirflowApi:
             if elapsed_s > timeout_s:
                 raise CommandError(f"the run {run_id} of {dag_id} is still {state} after {timeout_s:.0f} s")
             time.sleep(1)
+
+    def started_at(self, dag_id: str, run_id: str) -> datetime:
+        """When a run began to run.
+
+        Raises:
+            CommandError: it has not begun.
+        """
+        started = self._call("get", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["start_date"]
+        if started is None:
+            raise CommandError(f"the run {run_id} of {dag_id} has not begun")
+        return datetime.fromisoformat(started)
 
     def failed_tasks(self, dag_id: str, run_id: str) -> list[str]:
         """Tasks of a run that failed."""
