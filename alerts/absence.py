@@ -1,4 +1,4 @@
-"""Silence: a series without any row for too long opens an incident of its own kind, told to whoever owns the data.
+"""Silence: a series without a word for too long opens an incident of its own kind, told to whoever owns the data.
 
 Clock-driven, unlike the fold. A firing value incident is never resolved by missing data.
 """
@@ -24,35 +24,37 @@ def check(
     open_incidents: dict[uuid.UUID, Incident],
     at: datetime,
     changes: Changes,
-) -> None:
+) -> int:
     """Open, raise and close ``nodata`` incidents for the clock ``at``; puts what changed into ``changes``.
 
-    An incident begins at newest period + ``nodata_after[0]``, whenever that was noticed, and ends at ``at``, when data
-    were seen to be back. A series silent for longer than ``retire_after`` opens none: it is history, not an outage.
+    An incident begins at the newest period heard + ``nodata_after[0]``, whenever that was noticed, and ends at ``at``,
+    when data were seen to be back. A series silent for longer than ``retire_after`` opens none: that is history.
+
+    Returns:
+        The number of silent series with an open incident.
     """
     silent_now = {i.key: i for i in open_incidents.values() if i.kind == "nodata"}
     for key, series in list(states.items()):
         rule = rules.get(key.rule_id)
         version = rule.in_force(at) if rule else None
-        watermark = series.state.watermark
-        if rule is None or version is None or watermark is None:
+        heard_at = series.state.heard_at
+        if rule is None or version is None or heard_at is None:
             continue
-        silent_for = at - watermark
+        silent_for = at - heard_at
         level = sum(silent_for >= after for after in version.nodata_after)
         incident = silent_now.get(key)
-        if incident is None:
-            if level == 0 or silent_for > version.retire_after:
-                continue
-            incident = _begin(rule, version.rule_version_id, key, series, watermark + version.nodata_after[0])
-        elif at <= incident.opened_at or level == incident.level:
+        if incident is None and level and silent_for <= version.retire_after:
+            incident = _begin(rule, version.rule_version_id, key, series, heard_at + version.nodata_after[0])
+            silent_now[key] = incident
+        if incident is None or at < incident.opened_at:
             continue
-        _move(incident, _steps(incident.level, level, watermark, version.nodata_after, at), changes)
-        state = replace(series.state, data_state="nodata" if level else _seen(series))
-        states[key] = changes.states[key] = replace(series, state=state)
-
-
-def _seen(series: Series) -> str:
-    return "ok" if series.state.last_ok_at == series.state.watermark else "unusable"
+        if level != incident.level:
+            _move(incident, _steps(incident.level, level, heard_at, version.nodata_after, at), changes)
+        data_state = "nodata" if level else "ok" if series.state.last_ok_at == series.state.watermark else "unusable"
+        if data_state != series.state.data_state:
+            state = replace(series.state, data_state=data_state)
+            states[key] = changes.states[key] = replace(series, state=state)
+    return sum(incident.closed_at is None for incident in silent_now.values())
 
 
 def _begin(rule: Rule, rule_version_id: int, key: SeriesKey, series: Series, opened_at: datetime) -> Incident:
@@ -70,11 +72,11 @@ def _begin(rule: Rule, rule_version_id: int, key: SeriesKey, series: Series, ope
 
 
 def _steps(
-    level: int, to_level: int, watermark: datetime, after: list[timedelta], at: datetime
+    level: int, to_level: int, heard_at: datetime, after: list[timedelta], at: datetime
 ) -> list[tuple[datetime, int]]:
     """Times and levels from ``level`` to ``to_level``: up at the moment each silence was long enough, down at once."""
     if to_level > level:
-        return [(watermark + after[n - 1], n) for n in range(level + 1, to_level + 1)]
+        return [(heard_at + after[n - 1], n) for n in range(level + 1, to_level + 1)]
     return [(at, to_level)]
 
 

@@ -173,7 +173,7 @@ def _write(
     connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None, settings: Settings | None
 ) -> EvaluationReport:
     changes = found.changes
-    absence.check(found.rules, found.states, found.open_incidents, at, changes)
+    silent = absence.check(found.rules, found.states, found.open_incidents, at, changes)
     late = store.record_late(connection)
     run_id = _record(connection, found, at, airflow_run_id)
     store.write(connection, changes, run_id)
@@ -184,7 +184,7 @@ def _write(
         pending=sum(series.state.phase == "pending" for series in found.states.values()),
         firing=sum(series.state.level > 0 for series in found.states.values()),
         resolved=sum(incident.closed_at is not None for incident in touched),
-        nodata=sum(series.state.data_state == "nodata" for series in found.states.values()),
+        nodata=silent,
         notifications=told.notifications,
         opened=sum(incident.is_new for incident in touched),
         late=late,

@@ -71,6 +71,11 @@ class Point:
     def is_usable(self) -> bool:
         return self.quality == "ok" and self.value is not None
 
+    @property
+    def is_heard(self) -> bool:
+        """The device spoke in this period, if only to say that it is being calibrated; not so with too few values."""
+        return self.quality != "insufficient"
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesState:
@@ -81,6 +86,7 @@ class SeriesState:
     down_since: Clock = STOPPED
     watermark: datetime | None = None
     watermark_revision: int = 0
+    heard_at: datetime | None = None
     last_ok_at: datetime | None = None
     last_value: float | None = None
     peak_value: float | None = None
@@ -134,7 +140,8 @@ def fold_series(
     for point in sorted(points, key=lambda p: (p.at, p.revision)):
         if state.watermark and (point.at, point.revision) <= (state.watermark, state.watermark_revision):
             continue
-        seen = replace(state, watermark=point.at, watermark_revision=point.revision)
+        heard_at = point.at if point.is_heard else state.heard_at
+        seen = replace(state, watermark=point.at, watermark_revision=point.revision, heard_at=heard_at)
         version = _in_force(versions, point.at)
         if not point.is_usable:
             state = replace(seen, data_state="unusable")

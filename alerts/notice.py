@@ -60,7 +60,7 @@ class Teller:
             "where code = 'notice' and status = 'approved' order by channel, version desc"
         )
         self._templates = {row["channel"]: row for row in cursor}
-        self._url = f"{(settings or get_settings()).portal_url()}/alerts"
+        self._url = f"{(settings or get_settings()).portal_url()}/canh-bao"
 
     def enqueue(self, to: Destination, rows: list[dict[str, Any]]) -> int:
         """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there."""
@@ -90,11 +90,11 @@ class Teller:
             at = row["closed_at"] or row["last_ok_at"]
             text = self._rule_text(row, value)
         else:
-            at = row["watermark"]
+            at = row["heard_at"]
             text = (
                 f"Đã nhận lại dữ liệu của {row['entity']} ({row['title_vi']})"
                 if is_over
-                else f"Không nhận được dữ liệu của {row['entity']} ({row['title_vi']}) từ {moment(row['watermark'])}"
+                else f"Không nhận được dữ liệu của {row['entity']} ({row['title_vi']}) từ {moment(row['heard_at'])}"
             )
         return {
             "code": incident_code(row["incident_id"]),

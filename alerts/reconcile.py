@@ -45,7 +45,7 @@ difference as (
         and (ro.domain is null or ro.domain = ru.domain)
     left join notify.notice_state told on (told.incident_id, told.route_id) = (i.incident_id, ro.route_id)
 )
-select d.*, st.last_value::float8, st.last_ok_at, st.watermark, v.message_vi,
+select d.*, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
     coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en
 from difference d
 join alert.rule_version v using (rule_version_id)

@@ -95,7 +95,8 @@ def read_states(connection: psycopg.Connection) -> dict[SeriesKey, Series]:
     cursor.execute(
         """
         select rule_id, entity_type, entity_id, unit_code, incident_id, level, up_since, down_since, watermark,
-            watermark_revision, last_ok_at, last_value::float8, peak_value::float8, last_transition_at, data_state
+            watermark_revision, heard_at, last_ok_at, last_value::float8, peak_value::float8, last_transition_at,
+            data_state
         from alert.series_state
         """
     )
@@ -220,7 +221,8 @@ def copy_rows(
 
 _STATE = (
     "rule_id", "entity_type", "entity_id", "unit_code", "level", "up_since", "down_since", "watermark",
-    "watermark_revision", "last_ok_at", "last_value", "peak_value", "data_state", "last_transition_at", "incident_id",
+    "watermark_revision", "heard_at", "last_ok_at", "last_value", "peak_value", "data_state",
+    "last_transition_at", "incident_id",
 )  # fmt: skip
 _INCIDENT = (
     "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "unit_code", "status", "level",
@@ -302,7 +304,7 @@ def _state_row(key: SeriesKey, series: Series) -> tuple[Any, ...]:
     s = series.state
     return (
         *key, series.unit_code, s.level, list(s.up_since), list(s.down_since), s.watermark, s.watermark_revision,
-        s.last_ok_at, s.last_value, s.peak_value, s.data_state, s.last_transition_at, series.incident_id,
+        s.heard_at, s.last_ok_at, s.last_value, s.peak_value, s.data_state, s.last_transition_at, series.incident_id,
     )  # fmt: skip
 
 

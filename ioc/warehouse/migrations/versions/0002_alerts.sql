@@ -238,6 +238,7 @@ create table alert.series_state (
     down_since timestamptz[] not null default array[null, null, null, null]::timestamptz[],
     watermark timestamptz,
     watermark_revision integer not null default 0,
+    heard_at timestamptz,                  -- newest period in which the device said anything (insufficient says nothing)
     last_ok_at timestamptz,
     last_value numeric,
     peak_value numeric,
