@@ -115,7 +115,7 @@ def normalise(path: str, content: Asset) -> Asset:
     elif kind == "charts":
         content["params"] = _chart_parameters(content.get("params", {}))
         if content.get("query_context"):
-            content["query_context"] = _query_context(content["query_context"], content["params"])
+            content["query_context"] = _query_context(content["query_context"])
     elif kind == "dashboards":
         _dashboard(content)
     return _sparse(content)
@@ -133,8 +133,8 @@ def _chart_parameters(parameters: Asset) -> Asset:
     }
 
 
-def _query_context(text: str, parameters: Asset) -> str:
-    """The stored queries, readable; the copies of the chart's parameters and of ids in it are left to the import."""
+def _query_context(text: str) -> str:
+    """The stored queries, readable, without the copy of the chart's parameters; the import fills in the dataset's id."""
     context = json.loads(text)
     queries = [
         {key: value for key, value in query.items() if key not in ("datasource", "url_params") and value is not None}
@@ -143,7 +143,6 @@ def _query_context(text: str, parameters: Asset) -> str:
     kept = {
         "datasource": {"id": 0, "type": "table"},
         "force": False,
-        "form_data": parameters,
         "queries": queries,
         "result_format": context.get("result_format", "json"),
         "result_type": context.get("result_type", "full"),

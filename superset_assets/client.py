@@ -69,18 +69,25 @@ class SupersetClient:
         """Archive with every database, dataset, chart and dashboard."""
         return self._send("GET", "/api/v1/assets/export/").content
 
-    def chart_uuids(self, dashboard: str) -> set[str]:
-        """UUIDs of the charts that belong to the dashboard with this slug."""
-        return {str(chart["uuid"]) for chart in self.get(f"/api/v1/dashboard/{dashboard}/charts")["result"]}
+    def charts_of(self, dashboard: str) -> set[int]:
+        """Ids of the charts that belong to the dashboard with this slug."""
+        return {chart["id"] for chart in self.get(f"/api/v1/dashboard/{dashboard}/charts")["result"]}
+
+    def chart_ids(self) -> dict[str, int]:
+        """UUID → id of every chart."""
+        return {str(row["uuid"]): row["id"] for row in self._list("chart", "id,uuid")}
 
     def dataset_ids(self) -> dict[str, int]:
         """Table name → id of every dataset in schema ``serving``."""
-        found: dict[str, int] = {}
+        rows = self._list("dataset", "id,table_name,schema")
+        return {row["table_name"]: row["id"] for row in rows if row["schema"] == "serving"}
+
+    def _list(self, kind: str, columns: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         page = 0
         while True:
-            query = f"(columns:!(id,table_name,schema),page:{page},page_size:100)"
-            rows = self.get(f"/api/v1/dataset/?q={query}")["result"]
-            found |= {row["table_name"]: row["id"] for row in rows if row["schema"] == "serving"}
+            rows = self.get(f"/api/v1/{kind}/?q=(columns:!({columns}),page:{page},page_size:100)")["result"]
+            found += rows
             if len(rows) < 100:
                 return found
             page += 1

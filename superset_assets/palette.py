@@ -40,3 +40,18 @@ CATEGORICAL: dict[str, Any] = {
         "#00A3C4", "#9AA000", "#5C6B7A", "#D64545", "#2E7D32", "#B8860B",
     ],
 }  # fmt: skip
+
+
+def completeness_colour(percent: int) -> str:
+    """Colour of a completeness share: below 75 % an hour or a day does not count."""
+    return "#D64545" if percent < 75 else "#F2C14E" if percent < 90 else "#2E9E5B"
+
+
+COMPLETENESS_SEQUENTIAL: dict[str, Any] = {
+    "id": "ioc_completeness",
+    "description": "Tỷ lệ đủ dữ liệu: dưới 75 %, 75–90 %, từ 90 %",
+    "isDiverging": False,
+    "label": "Đủ dữ liệu",
+    "isDefault": False,
+    "colors": [completeness_colour(percent) for percent in range(101)],
+}

@@ -100,13 +100,14 @@ def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> Push
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two pushes at once (start of the stack, the DAG) would compete for the same rows.
     with FileLock(str(target) + ".lock"):
-        client = _client(settings)
-        client.import_assets(bundle.pack(assets, _warehouse_uri(settings)))
+        client = client_of(settings)
+        client.import_assets(bundle.pack(assets, warehouse_uri(settings)))
+        ids = client.chart_ids()
         embedded = {}
         for content in _of_kind(assets, "dashboards").values():
             slug = content["slug"]
-            wanted = {str(meta["uuid"]) for meta in bundle.charts_in(content)}
-            missing = wanted - client.chart_uuids(slug)
+            wanted = {ids[meta["uuid"]] for meta in bundle.charts_in(content)}
+            missing = wanted - client.charts_of(slug)
             if missing:
                 raise PushIncomplete(f"dashboard {slug} lacks {len(missing)} of {len(wanted)} charts after the import")
             embedded[slug] = client.allow_embedding(slug, portal_origins(settings))
@@ -118,7 +119,9 @@ def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> Push
     return PushReport(**counts, embedded=embedded)
 
 
-def pull(settings: Settings | None = None, folder: Path = bundle.ASSETS, dashboards: tuple[str, ...] = ()) -> PullReport:
+def pull(
+    settings: Settings | None = None, folder: Path = bundle.ASSETS, dashboards: tuple[str, ...] = ()
+) -> PullReport:
     """Write into the files what people changed in Superset.
 
     Taken in is what the repository already has, everything that its dashboards have come to use, and the dashboards named.
@@ -134,7 +137,9 @@ def pull(settings: Settings | None = None, folder: Path = bundle.ASSETS, dashboa
     """
     settings = settings or get_settings()
     paths = {content["uuid"]: path for path, content in bundle.read(folder).items()}
-    exported = {content["uuid"]: (kind, content) for kind, content in bundle.unpack(_client(settings).export_assets())}
+    exported = {
+        content["uuid"]: (kind, content) for kind, content in bundle.unpack(client_of(settings).export_assets())
+    }
     slugs = {content.get("slug"): key for key, (kind, content) in exported.items() if kind == "dashboards"}
     for slug in dashboards:
         if slug not in slugs:
@@ -159,13 +164,15 @@ def portal_origins(settings: Settings) -> list[str]:
     return [f"{address.scheme}://{host}{port}" for host in hosts]
 
 
-def _client(settings: Settings) -> SupersetClient:
+def client_of(settings: Settings) -> SupersetClient:
+    """A session of the account that imports assets."""
     # The stack's own address, not the public one: a reverse proxy need not be up to publish dashboards.
-    url = f"http://{settings.bind_host}:{settings.port_superset}"
+    url = settings.superset_internal_url or f"http://{settings.bind_host}:{settings.port_superset}"
     return SupersetClient(url, "admin", Secrets.of(settings).get("superset_admin"))
 
 
-def _warehouse_uri(settings: Settings) -> str:
+def warehouse_uri(settings: Settings) -> str:
+    """SQLAlchemy URI of the warehouse as the role that sees schema ``serving`` only (password included)."""
     return warehouse.url("bi_reader", settings).replace("postgresql://", "postgresql+psycopg2://", 1)
 
 

@@ -1,0 +1,99 @@
+-- The serving tables of air quality and of the pipeline's health, filled for six stations and 31 days up to now, so that
+-- dashboards can be tried without sources and dbt. Same columns and types as dbt's contracts.
+set role ioc_transformer;
+set timezone = 'Asia/Ho_Chi_Minh';
+
+create temporary table station as
+select * from (values
+    ('TH-HAC-THANH', 'Hạc Thành', '14797', 'Phường Hạc Thành', 19.8075, 105.7764, 60),
+    ('TH-BIM-SON', 'Bỉm Sơn', '14812', 'Phường Bỉm Sơn', 20.0792, 105.8600, 95),
+    ('TH-NGHI-SON', 'Nghi Sơn', '16654', 'Phường Nghi Sơn', 19.3270, 105.7930, 120),
+    ('TH-SAM-SON', 'Sầm Sơn', '16531', 'Phường Sầm Sơn', 19.7360, 105.9010, 40),
+    ('TH-LAM-SON', 'Lam Sơn', '15544', 'Xã Lam Sơn', 19.9280, 105.4080, 75),
+    ('TH-MUONG-LAT', 'Mường Lát', '14845', 'Xã Mường Lát', 20.5280, 104.6050, 25)
+) as s (station_code, station_name, commune_code, commune_name, latitude, longitude, base);
+
+create function pg_temp.category(aqi integer) returns text language sql immutable as $$
+    select case when aqi <= 50 then 'Tốt' when aqi <= 100 then 'Trung bình' when aqi <= 150 then 'Kém'
+        when aqi <= 200 then 'Xấu' when aqi <= 300 then 'Rất xấu' else 'Nguy hại' end $$;
+create function pg_temp.color(aqi integer) returns text language sql immutable as $$
+    select case when aqi <= 50 then '#00E400' when aqi <= 100 then '#FFFF00' when aqi <= 150 then '#FF7E00'
+        when aqi <= 200 then '#FF0000' when aqi <= 300 then '#8F3F97' else '#7E0023' end $$;
+
+create table serving.rpt_air_quality_hourly as
+select
+    station_code, station_name, hour_ending, aqi, pg_temp.category(aqi) as aqi_category, pg_temp.color(aqi) as aqi_color,
+    'PM2.5'::text as dominant_parameter,
+    (aqi * 0.55)::numeric(8, 2) as pm25_ug_m3, (aqi * 0.9)::numeric(8, 2) as pm10_ug_m3,
+    (60 + aqi * 0.3)::numeric(8, 2) as o3_ug_m3, (20 + aqi * 0.2)::numeric(8, 2) as no2_ug_m3,
+    (10 + aqi * 0.1)::numeric(8, 2) as so2_ug_m3, (400 + aqi * 4)::numeric(10, 2) as co_ug_m3,
+    (aqi * 0.54)::numeric(8, 2) as nowcast_pm25, (aqi * 0.88)::numeric(8, 2) as nowcast_pm10,
+    aqi as aqi_pm25, (aqi * 0.8)::integer as aqi_pm10, (aqi * 0.5)::integer as aqi_o3, (aqi * 0.3)::integer as aqi_no2,
+    (aqi * 0.2)::integer as aqi_so2, (aqi * 0.1)::integer as aqi_co,
+    (92 + 8 * abs(sin(extract(epoch from hour_ending) / 7e4)))::numeric(5, 1) as completeness_pct
+from station
+cross join generate_series(date_trunc('hour', now()) - interval '31 days', date_trunc('hour', now()), interval '1 hour') as h (hour_ending)
+cross join lateral (
+    select greatest(8, base * (1 + 0.35 * sin(extract(hour from hour_ending) / 24 * 6.283)
+        + 0.5 * sin(extract(epoch from hour_ending) / 86400 / 5 * 3.1416 + base)))::integer as aqi
+) as level;
+
+create table serving.rpt_air_quality_current as
+select
+    s.station_code, s.station_name, s.commune_code, s.commune_name, s.latitude::double precision, s.longitude::double precision,
+    true as is_registered, true as is_public, true as in_province, h.hour_ending, h.aqi, h.aqi_category, h.aqi_color,
+    'Người nhạy cảm nên hạn chế ra ngoài lâu'::text as health_advice_vi, h.dominant_parameter, h.pm25_ug_m3, h.pm10_ug_m3,
+    h.o3_ug_m3, h.no2_ug_m3, h.so2_ug_m3, h.co_ug_m3, 12 as available_hour_count, now() - interval '4 minutes' as last_reading_at
+from station s
+join lateral (
+    select * from serving.rpt_air_quality_hourly h where h.station_code = s.station_code order by hour_ending desc limit 1
+) as h on true;
+
+create table serving.rpt_air_quality_daily as
+select
+    station_code, station_name, day, aqi, pg_temp.category(aqi) as aqi_category, pg_temp.color(aqi) as aqi_color,
+    aqi as aqi_pm25, (aqi * 0.8)::integer as aqi_pm10, (aqi * 0.5)::integer as aqi_o3, (aqi * 0.3)::integer as aqi_no2,
+    (aqi * 0.2)::integer as aqi_so2, (aqi * 0.1)::integer as aqi_co
+from (
+    select station_code, station_name, (hour_ending - interval '1 hour')::date as day, round(avg(aqi))::integer as aqi
+    from serving.rpt_air_quality_hourly group by 1, 2, 3
+) as days;
+
+create table serving.rpt_air_quality_pollutant as
+select
+    h.station_code, h.station_name, h.hour_ending, p.parameter, p.parameter_name_vi,
+    p.mean_ug_m3::numeric(12, 2), (p.mean_ug_m3 * 0.95)::numeric(12, 2) as mean_8h_ug_m3, (p.mean_ug_m3 * 0.9)::numeric(12, 2) as mean_24h_ug_m3,
+    p.limit_1h_ug_m3::numeric, p.limit_8h_ug_m3::numeric, p.limit_24h_ug_m3::numeric,
+    round(p.mean_ug_m3 / coalesce(p.limit_1h_ug_m3, p.limit_24h_ug_m3), 3) as ratio_to_limit
+from serving.rpt_air_quality_hourly h
+cross join lateral (values
+    ('PM2.5', 'Bụi PM2.5', pm25_ug_m3, null, null, 45), ('PM10', 'Bụi PM10', pm10_ug_m3, null, null, 100),
+    ('O3', 'Ôzôn', o3_ug_m3, 200, 120, null), ('NO2', 'Nitơ điôxit', no2_ug_m3, 200, null, 100),
+    ('SO2', 'Lưu huỳnh điôxit', so2_ug_m3, 350, null, 125), ('CO', 'Cacbon monoxit', co_ug_m3, 30000, 10000, null)
+) as p (parameter, parameter_name_vi, mean_ug_m3, limit_1h_ug_m3, limit_8h_ug_m3, limit_24h_ug_m3);
+
+create table serving.rpt_air_quality_completeness as
+select
+    station_code, station_name, day, 288 as expected_count, received_count, received_count - 3 as valid_count, 2 as calibrating_count,
+    1 as device_error_count, 0 as flagged_count, round(100.0 * (received_count - 3) / 288, 1) as completeness_pct
+from serving.rpt_air_quality_daily
+cross join lateral (select 288 - (abs(hashtext(station_code || day::text)) % 40) as received_count) as r;
+
+create table serving.rpt_air_quality_exceedance as
+select
+    station_code, station_name, parameter, '24h'::text as averaging_period, hour_ending as period_end,
+    mean_24h_ug_m3 as value_ug_m3, limit_24h_ug_m3 as limit_ug_m3, round(mean_24h_ug_m3 / limit_24h_ug_m3, 2) as ratio,
+    'QCVN 05:2023/BTNMT'::text as citation
+from serving.rpt_air_quality_pollutant
+where mean_24h_ug_m3 > limit_24h_ug_m3 and extract(hour from hour_ending) = 0;
+
+create table serving.rpt_ops_pipeline_health as
+select
+    domain, title_vi, now() - age as last_published_at, now() - age - interval '3 minutes' as newest_data_at,
+    (extract(epoch from age) / 60 + 3)::integer as data_age_minutes, stale_after_minutes,
+    extract(epoch from age) / 60 + 3 > stale_after_minutes as is_stale, 288 as batches_24h, 1700 as files_24h, 15000 as read_24h,
+    14800 as loaded_24h, 120 as duplicate_24h, 80 as rejected_24h, 1 as quarantined_24h, 0 as failed_dbt_24h
+from (values
+    ('air_quality', 'Môi trường không khí', interval '4 minutes', 60), ('traffic_security', 'An ninh giao thông', interval '3 hours', 60)
+) as d (domain, title_vi, age, stale_after_minutes);
+reset role;
