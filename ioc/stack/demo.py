@@ -64,19 +64,16 @@ def run(settings: Settings, progress: Progress) -> Summary:
     with warehouse.connect("owner", settings) as connection:
         loaded = connection.execute(
             "select domain, sum(file_count)::bigint, sum(read_count)::bigint, sum(loaded_count)::bigint, "
-            "sum(duplicate_count)::bigint, sum(rejected_count)::bigint from ops.load_batch group by domain order by domain"
+            "sum(duplicate_count)::bigint, sum(rejected_count)::bigint from ops.load_batch group by 1 order by 1"
         ).fetchall()
         alerts = connection.execute(
-            "select 'incidents ' || state, count(*) from alert.incident group by 1 "
-            "union all select 'notifications ' || state, count(*) from notify.outbox group by 1 order by 1"
+            "select 'incidents ' || status, count(*) from alert.incident group by 1 "
+            "union all select 'notifications ' || status, count(*) from notify.outbox group by 1 order by 1"
         ).fetchall()
     return Summary(
         elapsed_s=round(time.monotonic() - start, 1),
         memory_mib=round(processes.memory_bytes(settings.home) / 2**20),
-        domains=[
-            dict(zip(("domain", "files", "read", "loaded", "duplicate", "rejected"), row, strict=True))
-            for row in loaded
-        ],
+        domains=[dict(zip(_COUNTS, row, strict=True)) for row in loaded],
         runs=[asdict(one) for one in ended],
         alerts=dict(alerts),
         urls={"Portal": settings.portal_url(), "Superset": settings.superset_url(), "Airflow": settings.airflow_url()},

@@ -142,11 +142,11 @@ def run(name: str) -> None:
     """Become the program ``name``: never returns."""
     settings = get_settings()
     program = next(p for p in PROGRAMS if p.name == name)
-    command = program.command(settings)
     if name == "postgres":
         EmbeddedPostgres(settings).make_startable()
         # Its unprivileged user may not be allowed into the project's folder.
         os.chdir("/")
+    command = program.command(settings)
     os.execvpe(command[0], command, program.environment(settings))
 
 

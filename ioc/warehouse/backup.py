@@ -109,7 +109,7 @@ def write(settings: Settings, file: Path | None = None) -> Path:
         counts = _count(connection)
         unfinished = file.with_name(file.name + ".part")
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        _run("pg_dump", url, "--format=custom", "--compress=zstd:3", f"--snapshot={row[0]}", f"--file={unfinished}")
+        _run("pg_dump", url, "--format=custom", "--compress=gzip:3", f"--snapshot={row[0]}", f"--file={unfinished}")
     notes = file.with_name(file.name + ".json")
     notes.write_text(json.dumps({"row_counts": counts}, indent=1))
     notes.chmod(0o600)
