@@ -8,13 +8,13 @@ other by name.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from urllib.parse import urlsplit, urlunsplit
 
 from ioc import warehouse
+from ioc.console import Progress
 from ioc.settings import Settings, get_settings
-from ioc.stack import environment, programs
+from ioc.stack import environment, preparation, programs
 
 # Names of the services in docker-compose.yml that others call.
 AIRFLOW_API = "airflow-api-server"
@@ -71,18 +71,12 @@ def migrate(settings: Settings) -> None:
     Raises:
         KeyError: ``IOC_POSTGRES_ADMIN_URL`` (a role that may create roles and databases) is not set.
     """
-    from alerts.seed import seed
-    from portal.users import ensure_initial_users
-
     admin = settings.model_copy(update={"warehouse_url": os.environ["IOC_POSTGRES_ADMIN_URL"]})
     warehouse.create_on_server(admin)
-    applied = warehouse.migrate(settings)
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    applied = preparation.warehouse(settings, Progress())
     print(f"warehouse: {', '.join(applied) or 'the schema is current'}", flush=True)
-    print(f"alert rules and units: {seed(settings)}; portal logins: {ensure_initial_users(settings)}", flush=True)
-    (settings.home / "airflow" / "plugins").mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [sys.executable, "-m", "ioc.stack.airflow_setup"], env=environment_of("airflow-setup", settings), check=True
-    )
+    preparation.airflow(settings, Progress())
 
 
 def has_heartbeat(settings: Settings) -> bool:
