@@ -1,11 +1,12 @@
 """The transform step: one ``dbt build`` for the domains that are due, its results copied to ``ops.dbt_run_result``.
 
 Two kinds of run share one code path. The first build of a domain, and the first after the project changed, lays out
-everything: seeds, views, data tests, and, when rules or reference data changed, history anew. Every other run touches the
-incremental models only, so that the five-minute increment costs little more than starting dbt.
+everything: seeds, views, data tests, and, when rules or reference data changed, history anew. Every other run touches
+the incremental models only, so that the five-minute increment costs little more than starting dbt.
 
-Runs never wait for each other here: each incremental model locks itself and carries its own cursor (``macros/cursor.sql``),
-and each concurrent process gets a target folder of its own, so the fast lane passes a long build of other domains.
+Runs do not wait for each other here: each incremental model locks itself and carries its own cursor
+(``macros/cursor.sql``), and each concurrent process gets a target folder of its own, so the fast lane passes a long
+build of other domains.
 """
 
 from __future__ import annotations
@@ -36,9 +37,16 @@ PROJECT = PROJECT_ROOT / "dbt_project"
 _LAYERS = ("staging", "intermediate", "marts", "serving", "alerting")
 _LANES = 8
 _FAILED = ("error", "fail", "runtime error")
+_INSERT_RESULT = """
+    insert into ops.dbt_run_result (
+        invocation_id, unique_id, resource_type, domain, status, execution_time_s, rows_affected, failure_count,
+        message, airflow_run_id
+    ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    on conflict do nothing
+"""
 
 
-class TransformFailed(Exception):
+class TransformError(Exception):
     """dbt refused, or some of its nodes failed; the message names them and says how to go on."""
 
 
@@ -91,25 +99,29 @@ def run(
         settings: Settings of the stack; default: this process's.
 
     Returns:
-        Counts by outcome. Domains without models of their own yet are left out silently: they are planned, not broken.
+        Counts by outcome. Domains without models are left out silently: they are planned, not broken. So are, unless
+        asked for by name, domains that never loaded anything.
 
     Raises:
         KeyError: no such domain.
         WarehouseUnreachable: no server answers.
-        TransformFailed: a node failed; what succeeded stays, and the next run takes up what is missing.
+        TransformError: a domain asked for never loaded anything, or a node failed; what succeeded stays, and the next
+            run takes up what is missing.
     """
     settings = settings or get_settings()
     asked = [get_domain(name).name for name in domains] if domains else [domain.name for domain in all_domains()]
     built = [name for name in asked if any((PROJECT / "models" / layer / name).is_dir() for layer in _LAYERS)]
-    if not built:
-        return TransformReport(asked, "increment", 0, 0, 0, 0, 0, 0.0, "")
     prints = _fingerprints(built)
     with warehouse.connect("transformer", settings, autocommit=True) as connection:
+        empty = _never_loaded(connection, built)
+        if domains and empty:
+            raise TransformError(f"nothing was ever loaded for {', '.join(empty)}: run 'ioc load {empty[0]}' first")
+        built = [name for name in built if name not in empty]
+        if not built:
+            return TransformReport(asked, "increment", 0, 0, 0, 0, 0, 0.0, "")
         known = _known_prints(connection, built)
         laid_out = all(known.get(name) == prints[name] for name in built)
-        same_rules = all(known.get(name, {}).get("rules") == prints[name]["rules"] for name in built)
-        first_time = [name for name in built if name not in known]
-        full_refresh = full_refresh or not (same_rules or len(first_time) == len(built))
+        full_refresh = full_refresh or any(known[name]["rules"] != prints[name]["rules"] for name in known)
         kind = "rebuild" if full_refresh else "increment" if laid_out else "layout"
         # The layout replaces views: nobody else builds meanwhile. Increments only keep layouts away.
         shared = "_shared" if laid_out else ""
@@ -120,7 +132,7 @@ def run(
         report = _report(built, kind, results)
         _record(connection, results, airflow_run_id)
         if report.failed:
-            raise TransformFailed(_explain(report))
+            raise TransformError(_explain(report))
         if not laid_out:
             for name in built:
                 _remember(connection, name, prints[name])
@@ -151,7 +163,7 @@ def _build(domains: list[str], settings: Settings, *, laid_out: bool, full_refre
         )  # fmt: skip
         if not results.exists():
             said = (finished.stdout + finished.stderr).strip()[-2000:]
-            raise TransformFailed(f"dbt stopped before it built anything (exit {finished.returncode}): {said}")
+            raise TransformError(f"dbt stopped before it built anything (exit {finished.returncode}): {said}")
         return dict(json.loads(results.read_text()))
 
 
@@ -173,7 +185,7 @@ def _lane(settings: Settings) -> Iterator[Path]:
         finally:
             lock.release()
         return
-    raise TransformFailed(f"{_LANES} builds have been running for an hour: look at 'ioc status' and the log of dbt")
+    raise TransformError(f"{_LANES} builds have been running for an hour: look at 'ioc status' and the log of dbt")
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -211,6 +223,14 @@ def _fingerprints(domains: list[str]) -> dict[str, dict[str, str]]:
         rest = files(*(models / layer / name for layer in _LAYERS), models / "serving" / "ops", seeds / name)
         prints[name] = {"rules": digest(rules), "all": digest([*rules, *rest, *titles])}
     return prints
+
+
+def _never_loaded(connection: psycopg.Connection, domains: list[str]) -> list[str]:
+    return [
+        name
+        for name in domains
+        if connection.execute("select 1 from pg_namespace where nspname = %s", (f"raw_{name}",)).fetchone() is None
+    ]
 
 
 def _known_prints(connection: psycopg.Connection, domains: list[str]) -> dict[str, dict[str, str]]:
@@ -306,9 +326,4 @@ def _record(connection: psycopg.Connection, results: dict[str, Any], airflow_run
         for node in results["results"]
     ]
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into ops.dbt_run_result (invocation_id, unique_id, resource_type, domain, status, execution_time_s, "
-            "rows_affected, failure_count, message, airflow_run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-            "on conflict do nothing",
-            rows,
-        )
+        cursor.executemany(_INSERT_RESULT, rows)

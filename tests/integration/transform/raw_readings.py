@@ -1,19 +1,19 @@
-"""Readings written straight into ``raw_air_quality.reading`` as published batches: what the extraction leaves behind."""
+"""Readings written straight into ``raw_air_quality.reading`` as published batches, as the extraction leaves them."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from extractors.air_quality.entities import READING
+from extractors.core import schema
 from ioc import warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import psycopg
+    from decimal import Decimal
 
     from ioc.settings import Settings
 
@@ -22,6 +22,8 @@ VIETNAM = timezone(timedelta(hours=7))
 
 @dataclass(frozen=True)
 class Reading:
+    """One value as a station sends it; ``at`` ends its averaging period."""
+
     station: str
     parameter: str
     at: datetime
@@ -35,81 +37,27 @@ def vn(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=VIETNAM)
 
 
-def create_raw(settings: Settings) -> None:
-    """The raw table as docs/architecture.md describes it, with the indexes that extraction gives it."""
-    with warehouse.connect("owner", settings) as connection:
-        connection.execute(
-            """
-            create schema if not exists raw_air_quality authorization ioc_loader;
-            create table if not exists raw_air_quality.reading (
-                station_code text, parameter text, parameter_raw text, value numeric, value_raw text, unit_raw text,
-                measured_at timestamptz not null, device_status text,
-                _batch_id bigint not null, _source_uri text not null, _source_row bigint not null, _row_hash uuid not null,
-                _extracted_at timestamptz not null, _loaded_at timestamptz not null
-            ) partition by range (measured_at);
-            create unique index if not exists reading_key on raw_air_quality.reading (measured_at, _row_hash);
-            create index if not exists reading_batch on raw_air_quality.reading using brin (_batch_id);
-            grant usage on schema raw_air_quality to ioc_transformer;
-            grant select on raw_air_quality.reading to ioc_transformer;
-            """
-        )
-
-
-def ensure_months(connection: psycopg.Connection, first: datetime, last: datetime) -> None:
-    """Partitions for every civil month between two moments."""
-    year, month = first.astimezone(VIETNAM).year, first.astimezone(VIETNAM).month
-    while (year, month) <= (last.astimezone(VIETNAM).year, last.astimezone(VIETNAM).month):
-        start = datetime(year, month, 1, tzinfo=VIETNAM)
-        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=VIETNAM)
-        connection.execute(
-            f"create table if not exists raw_air_quality.reading_{year:04d}_{month:02d} "
-            f"partition of raw_air_quality.reading for values from ('{start.isoformat()}') to ('{end.isoformat()}')"
-        )
-        year, month = end.year, end.month
-
-
-def new_batch(connection: psycopg.Connection, count: int) -> int:
-    """A published batch of ``count`` rows."""
-    row = connection.execute(
-        "insert into ops.load_batch (domain, status, verdict, publish_seq, published_at, finished_at, read_count, "
-        "loaded_count) values ('air_quality', 'published', 'passed', nextval('ops.publish_seq'), now(), now(), %s, %s) "
-        "returning batch_id",
-        (count, count),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def publish(settings: Settings, readings: Iterable[Reading]) -> int:
     """Load ``readings`` as one published batch; returns its id."""
     rows = list(readings)
-    with warehouse.connect("owner", settings) as connection:
-        batch = new_batch(connection, len(rows))
-        if rows:
-            ensure_months(connection, min(r.at for r in rows), max(r.at for r in rows))
-        now = datetime.now(VIETNAM)
+    schema.ensure("air_quality", settings)
+    months = {(row.at.astimezone(VIETNAM).year, row.at.astimezone(VIETNAM).month) for row in rows}
+    with warehouse.connect("loader", settings) as connection:
+        schema.ensure_partitions(connection, "air_quality", READING, months)
+        batch = connection.execute(
+            "insert into ops.load_batch (domain, status, verdict, publish_seq, published_at, finished_at, read_count, "
+            "loaded_count) values ('air_quality', 'published', 'passed', nextval('ops.publish_seq'), now(), now(), "
+            "%(n)s, %(n)s) returning batch_id",
+            {"n": len(rows)},
+        ).fetchone()
+        assert batch is not None
+        now = datetime.now(UTC)
         with connection.cursor() as cursor, cursor.copy("copy raw_air_quality.reading from stdin") as copy:
-            for number, r in enumerate(rows, 1):
-                text = None if r.value is None else str(r.value)
-                copy.write_row(
-                    (
-                        r.station,
-                        r.parameter,
-                        r.parameter,
-                        text,
-                        text,
-                        r.unit,
-                        r.at,
-                        r.status,
-                        batch,
-                        "test://batch",
-                        number,
-                        uuid.uuid4(),
-                        now,
-                        now,
-                    )  # fmt: skip
-                )
-    return batch
+            for number, row in enumerate(rows, 1):
+                text = None if row.value is None else str(row.value)
+                sent = (row.station, row.parameter, row.parameter, text, text, row.unit, row.at, row.status)
+                copy.write_row((*sent, batch[0], "test://batch", number, uuid.uuid4(), now, now))
+    return int(batch[0])
 
 
 def five_minutes(

@@ -53,6 +53,7 @@ label as (
         p.day,
         p.parameter,
         k.step,
+        h.hour_ending,
         h.mean,
         avg(h.mean) over eight as mean_8h,
         count(h.mean) over eight as hour_count_8h
@@ -74,6 +75,7 @@ summed as (
         station_code,
         day,
         parameter,
+        count(hour_ending) filter (where step >= 1) as heard_hour_count,
         count(mean) filter (where step >= 1) as hour_count,
         avg(mean) filter (where step >= 1) as mean_24h,
         max(mean) filter (where step >= 1) as max_1h,
@@ -94,3 +96,5 @@ select
     case when mean_8h_count >= 24 * {{ var('completeness_share') }} then {{ exact('max_8h') }} end as max_8h_ug_m3,
     {{ run_seq() }} as run_seq
 from summed
+-- The seven hours that reach into a day do not make one of which nothing was heard.
+where heard_hour_count > 0
