@@ -44,6 +44,7 @@ class AirflowApi:
     def __init__(self, settings: Settings, login: str = "engineer") -> None:
         # Through the loopback door, whatever the public address is; a proxy of the environment must not come between.
         self._base = f"http://{settings.bind_host}:{settings.port_airflow}"
+        self.address = settings.airflow_url()
         self._http = requests.Session()
         self._http.trust_env = False
         password = Secrets.of(settings).get(f"airflow_{login}")

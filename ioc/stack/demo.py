@@ -84,14 +84,15 @@ def run(settings: Settings, progress: Progress) -> Summary:
 def _run_dags(airflow: AirflowApi, dag_ids: list[str], progress: Progress) -> list[DagRun]:
     """Run these DAGs once, beside each other."""
     started = [(dag_id, airflow.trigger(dag_id)) for dag_id in dag_ids]
-    ended = []
+    ended, failed = [], []
     for dag_id, run_id in started:
         with progress.step(f"DAG {dag_id}"):
             run = airflow.wait(dag_id, run_id)
-            if run.state != "success":
-                tasks = ", ".join(airflow.failed_tasks(dag_id, run_id)) or "no task"
-                raise CommandError(f"the DAG {dag_id} failed in {tasks}: open its run {run_id} in Airflow")
-            ended.append(run)
+        ended.append(run)
+        if run.state != "success":
+            failed.append(f"{dag_id} ({', '.join(airflow.failed_tasks(dag_id, run_id)) or run.state})")
+    if failed:
+        raise CommandError(f"these DAGs failed: {', '.join(failed)}; their logs are in Airflow, {airflow.address}")
     return ended
 
 

@@ -82,9 +82,10 @@ def check_ports(settings: Settings, wanted: Iterable[Program]) -> None:
         for name in program.ports:
             port = int(getattr(settings, name))
             if not processes.port_is_free(settings.bind_host, port):
+                free = programs.free_port_base(settings)
                 raise CommandError(
-                    f"port {port} ({program.title}) is taken by {processes.holder_of(port)}: "
-                    f"stop that, or set IOC_PORT_BASE to something other than {settings.port_base}",
+                    f"port {port} ({program.title}) is taken by {processes.holder_of(port)}: stop that, or set "
+                    f"IOC_PORT_BASE, for example to {free} (now {settings.port_base})",
                     code=3,
                 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ioc.settings import Settings, get_settings
-from ioc.stack import environment, health
+from ioc.stack import environment, health, processes
 from ioc.stack.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
@@ -136,6 +136,20 @@ def of(settings: Settings, only: tuple[str, ...] = ()) -> list[Program]:
     if not settings.with_sandbox:
         left_out.add("sandbox")
     return [p for p in PROGRAMS if p.name not in left_out and (not only or p.name in only)]
+
+
+def free_port_base(settings: Settings) -> int:
+    """The next ``IOC_PORT_BASE`` from which on every port of a whole stack is free now.
+
+    Raises:
+        LookupError: there is none up to port 60000.
+    """
+    for base in range(settings.port_base + 100, 60000, 100):
+        candidate = settings.model_copy(update={"port_base": base})
+        ports = [getattr(candidate, name) for program in PROGRAMS for name in program.ports]
+        if all(processes.port_is_free(settings.bind_host, port) for port in ports):
+            return base
+    raise LookupError("no free ports for a stack on this machine")
 
 
 def run(name: str) -> None:
