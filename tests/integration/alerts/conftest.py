@@ -42,8 +42,9 @@ class Desk:
         unit_code: str | None = "14797",
     ) -> None:
         """Upsert signals the way the transformation does: a changed value raises the revision and the change id."""
+        missing = "insufficient" if quality == "ok" else quality
         rows = [
-            (signal_code, station, unit_code, self.at(hour), value, "insufficient" if value is None and quality == "ok" else quality)
+            (signal_code, station, unit_code, self.at(hour), value, quality if value is not None else missing)
             for hour, value in values.items()
         ]  # fmt: skip
         with warehouse.connect("transformer", self.settings) as connection, connection.cursor() as cursor:
@@ -88,7 +89,8 @@ class Desk:
         return [
             body.split("]")[0].removeprefix("[")
             for (body,) in self.rows(
-                "select body from notify.inbox join ref.contact using (contact_id) where user_name = %s order by inbox_id",
+                "select body from notify.inbox join ref.contact using (contact_id) "
+                "where user_name = %s order by inbox_id",
                 user,
             )
         ]
@@ -98,7 +100,8 @@ class Desk:
         return [
             ((event_time - MIDNIGHT) / timedelta(hours=1), level)
             for event_time, level in self.rows(
-                "select event_time, to_level from alert.transition where kind = %s and entity_id = %s order by event_time",
+                "select event_time, to_level from alert.transition "
+                "where kind = %s and entity_id = %s order by event_time",
                 kind, station,
             )
         ]  # fmt: skip
