@@ -1,6 +1,7 @@
 """Silence: a series without a word for too long opens an incident of its own kind, told to whoever owns the data.
 
-Clock-driven, unlike the fold. A firing value incident is never resolved by missing data.
+Clock-driven, unlike the fold. Missing data never resolve a firing value incident; only when a series has been silent
+for the rule's ``retire_after`` (30 days) does it leave the list of open ones, as ``retired`` and without a message.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerts.fold import Transition
+from alerts.fold import STOPPED, Transition
 from alerts.store import Changes, Incident, Series, SeriesKey, incident_id
 
 if TYPE_CHECKING:
@@ -34,13 +35,17 @@ def check(
         The number of silent series with an open incident.
     """
     silent_now = {i.key: i for i in open_incidents.values() if i.kind == "nodata"}
-    for key, series in list(states.items()):
+    for key, before in list(states.items()):
+        series = before
         rule = rules.get(key.rule_id)
         version = rule.in_force(at) if rule else None
         heard_at = series.state.heard_at
         if rule is None or version is None or heard_at is None:
             continue
         silent_for = at - heard_at
+        if series.state.level and silent_for > version.retire_after:
+            series = _retire(series, open_incidents, heard_at + version.retire_after, changes)
+            states[key] = changes.states[key] = series
         level = sum(silent_for >= after for after in version.nodata_after)
         incident = silent_now.get(key)
         if incident is None and level and silent_for <= version.retire_after:
@@ -55,6 +60,23 @@ def check(
             state = replace(series.state, data_state=data_state)
             states[key] = changes.states[key] = replace(series, state=state)
     return sum(incident.closed_at is None for incident in silent_now.values())
+
+
+def _retire(
+    series: Series, open_incidents: dict[uuid.UUID, Incident], event_time: datetime, changes: Changes
+) -> Series:
+    incident = None
+    if series.incident_id:
+        incident = changes.incidents.get(series.incident_id) or open_incidents.get(series.incident_id)
+    if incident:
+        transition = Transition(
+            event_time, incident.level, 0, None, "retired", incident.rule_version_id, peak_value=incident.peak_value
+        )
+        incident.move(transition)
+        changes.touch(incident)
+        changes.transitions.append((incident, transition))
+    state = replace(series.state, level=0, up_since=STOPPED, down_since=STOPPED, peak_value=None)
+    return replace(series, state=state, incident_id=None)
 
 
 def _begin(rule: Rule, rule_version_id: int, key: SeriesKey, series: Series, opened_at: datetime) -> Incident:

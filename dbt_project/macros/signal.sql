@@ -17,3 +17,11 @@ order of change_id is held by one lock for all domains, so that the engine's cur
         changed_at = clock_timestamp()
     where (kept.value, kept.quality) is distinct from (excluded.value, excluded.quality)
 {% endmacro %}
+
+{# What messages and pages call the entities of a signal; the alert engine knows no domain and reads the name here. #}
+{% macro upsert_entities(entity_type, relation, id, name, unit) %}
+    insert into alerting.entity as kept (entity_type, entity_id, name_vi, unit_code)
+    select '{{ entity_type }}', {{ id }}, {{ name }}, {{ unit }} from {{ relation }}
+    on conflict (entity_type, entity_id) do update set name_vi = excluded.name_vi, unit_code = excluded.unit_code
+    where (kept.name_vi, kept.unit_code) is distinct from (excluded.name_vi, excluded.unit_code)
+{% endmacro %}

@@ -192,6 +192,22 @@ def test_a_series_that_ended_long_ago_is_history_not_an_outage(desk: Desk) -> No
     assert desk.tick(0).nodata == 0
 
 
+def test_an_alarm_of_a_series_that_ended_long_ago_leaves_the_open_ones_in_silence(desk: Desk) -> None:
+    desk.signal({0: 170})
+    desk.tick(0.1)
+    told = desk.one("select count(*) from notify.outbox")
+    desk.evaluate(24 * 29)
+    assert desk.one("select status from alert.incident where kind = 'value'") == "open"
+    desk.evaluate(24 * 31)
+    assert desk.rows("select status, close_reason, peak_value::int from alert.incident where kind = 'value'") == [
+        ("closed", "retired", 170)
+    ]
+    value_news = "select count(*) from notify.outbox where subject like '%%AQI giờ tại%%'"
+    assert desk.one(value_news) == told
+    desk.signal({24 * 31 + 1: 170})
+    assert desk.evaluate(24 * 31 + 1).opened == 1
+
+
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(desk: Desk) -> None:
     desk.signal(CALM | {3: 163})
     before = desk.counts()

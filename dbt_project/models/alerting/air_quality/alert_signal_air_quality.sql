@@ -1,6 +1,9 @@
 {{ config(
     meta={'reads': ['fct_air_aqi_hourly', 'fct_air_aqi_daily', 'int_air_quality__pollutant_hourly']},
-    post_hook=["{{ upsert_signals() }}"]
+    post_hook=[
+        "{{ upsert_signals() }}",
+        "{{ upsert_entities('station', ref('dim_air_station'), 'station_code', 'station_name', 'unit_code') }}"
+    ]
 ) }}
 -- Signals of the periods that changed since the last build; the post-hook hands them to alerting.signal. Closed periods only.
 -- An hour whose index rests on earlier hours alone carries no value: missing data must never end an alert.
@@ -28,7 +31,7 @@ ratio as (
             l.parameter = 'PM2.5'
             and l.averaging_period = '24h'
             and {{ civil_day('t.hour_ending') }} >= l.effective_from
-            and {{ civil_day('t.hour_ending') }} < coalesce(l.effective_to, 'infinity')
+            and {{ civil_day('t.hour_ending') }} < l.effective_to
 ),
 
 signal as (
