@@ -25,6 +25,8 @@ from portal.security import SecurityHeaders
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import ASGIApp
+
 _STATIC = Path(__file__).resolve().parent / "static"
 _log = logging.getLogger("portal")
 
@@ -101,6 +103,13 @@ def _handle_errors(app: FastAPI) -> None:
         return _problem(request, 500)
 
 
+class Portal(FastAPI):
+    """FastAPI with the security headers around everything, also around the answer to an unexpected error."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack())
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The portal for one stack.
 
@@ -117,7 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         app.state.database.close()
 
-    app = FastAPI(
+    app = Portal(
         title="Dữ liệu mở - Trung tâm điều hành thông minh tỉnh Thanh Hóa",
         description="Chỉ gồm dữ liệu công khai, không cần đăng nhập. Nồng độ tính bằng µg/m³, thời gian có múi giờ.",
         version="1",
@@ -128,7 +137,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     _handle_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
-    app.add_middleware(SecurityHeaders)
     for router in (account.router, public.router, engineer.router, embed.router, alerts.router):
         app.include_router(router)
     for page in domains.pages().values():

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from alerts import incidents
 from ioc.domains import all_domains
@@ -22,13 +22,8 @@ from portal.users import User
 
 _ROOM = Path(__file__).resolve().parent
 templates = Environment(
-    # A domain's templates lie in its own folder and are called "<domain>/name.html".
-    loader=ChoiceLoader(
-        [
-            FileSystemLoader(_ROOM / "templates"),
-            PrefixLoader({p.parent.name: FileSystemLoader(p) for p in (_ROOM / "domains").glob("*/templates")}),
-        ]
-    ),
+    # A domain's templates lie in its own folder: "<domain>/templates/name.html".
+    loader=FileSystemLoader([_ROOM / "templates", _ROOM / "domains"]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -1,7 +1,6 @@
 """Pages of the domains, one folder each, found by looking: a thirteenth domain needs no edit here.
 
-A domain's package defines ``page = DomainPage(…)``. Its templates lie in ``<domain>/templates`` and are called
-``<domain>/name.html``.
+A domain's package defines ``page = DomainPage(…)``; its templates are called ``<domain>/templates/name.html``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import importlib
 import pkgutil
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from portal.database import Database
     from portal.language import Language
     from portal.users import User
-
-FOLDER = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class DomainPage:
 def pages() -> dict[str, DomainPage]:
     """Domain name → its pages, for every package in this folder."""
     found = {}
-    for module in pkgutil.iter_modules([str(FOLDER)]):
+    for module in pkgutil.iter_modules(__path__):
         page: DomainPage = importlib.import_module(f"portal.domains.{module.name}").page
         found[page.name] = page
     return found

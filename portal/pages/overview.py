@@ -21,15 +21,14 @@ def overview(request: Request, database: Db, settings: Config, who: Reader, user
         domain.name: pages[domain.name].tile(database, who.language) for domain in all_domains() if domain.name in pages
     }
     health = database.rows_if_built("select * from serving.rpt_ops_pipeline_health order by domain") or []
-    titles = {
-        domain.name: domain.title_vi if who.language.code == "vi" else domain.title_en for domain in all_domains()
-    }
+    is_vietnamese = who.language.code == "vi"
+    titles = {d.name: d.title_vi if is_vietnamese else d.title_en for d in all_domains() if d.status == "live"}
     return render(
         request,
         "overview.html",
         tiles=tiles,
         incidents=incidents.list_open(user.visible_units, settings),
-        health=[{**row, "title": titles.get(row["domain"], row["title_vi"])} for row in health],
+        health=[{**row, "title": titles[row["domain"]]} for row in health if row["domain"] in titles],
     )
 
 

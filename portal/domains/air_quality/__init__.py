@@ -53,7 +53,7 @@ def _summary(every: list[air.Station] | None) -> dict[str, Any]:
     ours = air.of_province(every)
     return {
         "stations": ours,
-        "elsewhere": [station for station in every if not station.row["in_province"]],
+        "elsewhere": [station for station in every if station.row["in_province"] is False],
         "speaking": [station for station in ours if station.has_aqi],
         "worst": air.worst(every),
         "map": air.on_map(every),
@@ -65,7 +65,7 @@ def _summary(every: list[air.Station] | None) -> dict[str, Any]:
 @router.get("/linh-vuc/air_quality", response_class=HTMLResponse, include_in_schema=False)
 def page_of_domain(request: Request, database: Db, _user: SignedIn) -> HTMLResponse:
     """Stations now, on the map and as cards; then the embedded dashboard."""
-    return render(request, "air_quality/page.html", air=_summary(air.load(database)))
+    return render(request, "air_quality/templates/page.html", air=_summary(air.load(database)))
 
 
 @router.get("/truy-vet/air_quality/{station_code}/{hour}", response_class=HTMLResponse, include_in_schema=False)
@@ -94,7 +94,7 @@ def trace(request: Request, database: Db, _user: SignedIn, station_code: str, ho
         raise NotFoundError
     return render(
         request,
-        "air_quality/trace.html",
+        "air_quality/templates/trace.html",
         hour=hours[0],
         parameters=_parameters(hours[0]),
         twelve=_twelve(hours, hour_ending),
@@ -195,6 +195,6 @@ page = DomainPage(
     name="air_quality",
     router=router,
     tile=tile,
-    public_template="air_quality/public.html",
+    public_template="air_quality/templates/public.html",
     public_context=public_context,
 )

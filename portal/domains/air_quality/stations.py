@@ -108,12 +108,12 @@ def load(database: Database, *, only_public: bool = False, now: datetime | None 
 
 
 def _worst_first(station: Station) -> tuple[bool, bool, int, str]:
-    return (not station.row["in_province"], not station.has_aqi, -(station.row["aqi"] or 0), station.name)
+    return (station.row["in_province"] is False, not station.has_aqi, -(station.row["aqi"] or 0), station.name)
 
 
 def of_province(stations: Sequence[Station]) -> list[Station]:
-    """Stations that stand in the province."""
-    return [station for station in stations if station.row["in_province"]]
+    """Stations of the province; an unknown station counts until the registry says where it stands."""
+    return [station for station in stations if station.row["in_province"] is not False]
 
 
 def worst(stations: Sequence[Station]) -> Station | None:
