@@ -24,7 +24,10 @@ _OF_THE_STACK = (
     "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "portal", "notifier",
     "sandbox",
 )  # fmt: skip
-SERVICES = (*_OF_THE_STACK, "airflow-worker", "airflow-worker-ping", "notifier-heartbeat", "migrate", "ioc")
+# The last two are for people: docker compose exec airflow-scheduler python docker/run.py ioc load air_quality
+SERVICES = (
+    *_OF_THE_STACK, "airflow-worker", "airflow-worker-ping", "notifier-heartbeat", "migrate", "airflow", "ioc",
+)  # fmt: skip
 
 
 def command(service: str, settings: Settings) -> list[str]:
@@ -35,7 +38,12 @@ def command(service: str, settings: Settings) -> list[str]:
     """
     if service in _OF_THE_STACK:
         return next(program for program in programs.PROGRAMS if program.name == service).command(settings)
-    known = {"airflow-worker": _WORKER, "airflow-worker-ping": _PING, "ioc": ["python", "-m", "ioc.cli"]}
+    known = {
+        "airflow-worker": _WORKER,
+        "airflow-worker-ping": _PING,
+        "airflow": ["python", "-m", "airflow"],
+        "ioc": ["python", "-m", "ioc.cli"],
+    }
     if service not in known:
         raise ValueError(f"no service '{service}'; known: {', '.join(SERVICES)}")
     return known[service]
