@@ -69,5 +69,7 @@ def web_command(settings: Settings | None = None, *, workers: int = 1) -> list[s
         "--timeout", "120", "--keep-alive", "5",
         # The workers share what the application has loaded: half the start-up work and memory.
         "--preload",
+        # Its place is the home folder of the user: two stacks would share it.
+        "--no-control-socket",
         "superset.app:create_app()",
     ]  # fmt: skip
