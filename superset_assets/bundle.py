@@ -129,7 +129,7 @@ def _chart_parameters(parameters: Asset) -> Asset:
     return {
         key: value
         for key, value in parameters.items()
-        if key not in ("datasource", "slice_id", "dashboards", "dashboardId", "url_params") and value is not None
+        if key not in ("datasource", "slice_id", "dashboards", "dashboardId", "url_params")
     }
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import requests
 
 
-class SupersetUnreachable(Exception):
+class SupersetUnreachableError(Exception):
     """Superset does not answer; the message says how to go on."""
 
 
-class SupersetRefused(Exception):
+class SupersetRefusedError(Exception):
     """Superset answered with an error; the message carries what it said."""
 
 
@@ -25,8 +25,8 @@ class SupersetClient:
         password: Its password.
 
     Raises:
-        SupersetUnreachable: nothing answers at ``url``.
-        SupersetRefused: the login is refused.
+        SupersetUnreachableError: nothing answers at ``url``.
+        SupersetRefusedError: the login is refused.
     """
 
     def __init__(self, url: str, username: str, password: str) -> None:
@@ -46,11 +46,11 @@ class SupersetClient:
         try:
             answer = self._session.request(method, self.url + path, timeout=(10, 180), **arguments)
         except requests.RequestException as error:
-            raise SupersetUnreachable(
+            raise SupersetUnreachableError(
                 f"Superset does not answer at {self.url} ({type(error).__name__}): start it with 'ioc up'"
             ) from error
         if not answer.ok:
-            raise SupersetRefused(f"Superset answered {answer.status_code} to {method} {path}: {_reason(answer)}")
+            raise SupersetRefusedError(f"Superset answered {answer.status_code} to {method} {path}: {_reason(answer)}")
         return answer
 
     def get(self, path: str) -> Any:

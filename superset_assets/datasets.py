@@ -4,8 +4,9 @@
 
 What Superset adds (metrics, calculated columns, the main time column) is written in the dataset files and kept.
 
-Superset shows a ``timestamptz`` in UTC. Every such column therefore gets a companion ``<name>_local`` that holds the civil
-time of Thanh Hóa and carries the label; charts and filters use that one.
+Superset shows a ``timestamptz`` in UTC, and truncates a ``date`` to one, which is the day before. Every such column
+therefore gets a companion ``<name>_local`` that holds the civil time of Thanh Hóa without zone and carries the label;
+charts and filters use that one.
 """
 
 from __future__ import annotations
@@ -103,29 +104,29 @@ def columns_of(model: Model) -> list[Asset]:
     """The dataset columns that follow from a model."""
     found = []
     for column in model.columns:
-        is_instant = column.data_type == "TIMESTAMP WITH TIME ZONE"
-        found.append(
-            _column(
-                column,
-                label=f"{column.label} (UTC)" if is_instant else column.label,
-                is_dttm=column.data_type == "DATE" or column.data_type.startswith("TIMESTAMP WITHOUT"),
-            )
-        )
-        if is_instant:
-            local = _column(column, label=column.label, is_dttm=True)
-            local["column_name"] = f"{column.name}_local"
-            local["expression"] = f"{column.name} at time zone '{TIME_ZONE}'"
-            local["type"] = "TIMESTAMP WITHOUT TIME ZONE"
-            found.append(local)
+        if column.data_type == "TIMESTAMP WITH TIME ZONE":
+            found.append(_column(column) | {"verbose_name": f"{column.label} (UTC)"})
+            found.append(_civil(column, f"{column.name}_local", f"{column.name} at time zone '{TIME_ZONE}'"))
+        elif column.data_type == "DATE":
+            found.append(_column(column) | {"verbose_name": f"{column.label} (kiểu ngày)"})
+            found.append(_civil(column, f"{column.name}_local", f"{column.name}::timestamp"))
+        else:
+            found.append(_column(column))
     return found
 
 
-def _column(column: Column, *, label: str, is_dttm: bool) -> Asset:
+def _civil(column: Column, name: str, expression: str) -> Asset:
+    return _column(column) | {
+        "column_name": name, "expression": expression, "type": "TIMESTAMP WITHOUT TIME ZONE", "is_dttm": True,
+    }  # fmt: skip
+
+
+def _column(column: Column) -> Asset:
     content: Asset = {
         "column_name": column.name,
-        "verbose_name": label,
+        "verbose_name": column.label,
         "type": column.data_type,
-        "is_dttm": is_dttm,
+        "is_dttm": column.data_type.startswith("TIMESTAMP WITHOUT"),
         "is_active": True,
         "groupby": True,
         "filterable": True,

@@ -121,6 +121,7 @@ def dashboard(
             "label_colors": colours or {},
             "refresh_frequency": refresh_s,
             "cross_filters_enabled": True,
+            "filter_bar_orientation": "HORIZONTAL",
             "native_filter_configuration": list(filters),
         },
     }

@@ -1,4 +1,4 @@
-"""Dashboards as code: ``push`` brings Superset to what the files say, ``pull`` writes back what people changed there."""
+"""Dashboards as code: ``push`` brings Superset to what the files say, ``pull`` writes back what people change there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ioc import warehouse
 from ioc.embed import EMBEDDED_FILE
 from ioc.secrets import Secrets
 from ioc.settings import Settings, get_settings
-from superset_assets import bundle, lint
-from superset_assets.client import SupersetClient, SupersetRefused
+from superset_assets import bundle, lint, phone
+from superset_assets.client import SupersetClient, SupersetRefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ class CheckReport:
         return {**asdict(self), "ok": self.ok}
 
 
-class PushIncomplete(Exception):
+class PushIncompleteError(Exception):
     """Superset took the import and yet lacks something; the message names it."""
 
 
@@ -78,16 +78,16 @@ def check(folder: Path = bundle.ASSETS) -> CheckReport:
 
 
 def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> PushReport:
-    """Overwrite Superset's assets with the files, allow the portal to embed the dashboards, tell the portal their UUIDs.
+    """Overwrite Superset's assets with the files, let the portal embed the dashboards and tell it their UUIDs.
 
     Args:
         settings: Settings of the stack; default: this process's.
         folder: Where the assets are.
 
     Raises:
-        SupersetUnreachable: Superset does not answer.
-        SupersetRefused: Superset refuses the login or the import.
-        PushIncomplete: a dashboard lacks charts after the import.
+        SupersetUnreachableError: Superset does not answer.
+        SupersetRefusedError: Superset refuses the login or the import.
+        PushIncompleteError: a dashboard lacks charts after the import.
         ValueError: the files do not pass :func:`check`; nothing was sent.
     """
     settings = settings or get_settings()
@@ -96,6 +96,8 @@ def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> Push
     broken = lint.graph_problems(assets) + lint.query_context_problems(assets)
     if broken:
         raise ValueError("the assets are not consistent: " + "; ".join(broken[:5]))
+    counts = {kind: len(_of_kind(assets, kind)) for kind in bundle.KINDS}
+    assets |= phone.versions(assets)
     target = settings.home / EMBEDDED_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
     # Two pushes at once (start of the stack, the DAG) would compete for the same rows.
@@ -109,13 +111,12 @@ def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> Push
             wanted = {ids[meta["uuid"]] for meta in bundle.charts_in(content)}
             missing = wanted - client.charts_of(slug)
             if missing:
-                raise PushIncomplete(f"dashboard {slug} lacks {len(missing)} of {len(wanted)} charts after the import")
+                raise PushIncompleteError(f"dashboard {slug} lacks {len(missing)} of {len(wanted)} charts after the import")
             embedded[slug] = client.allow_embedding(slug, portal_origins(settings))
         told = {"dashboards": embedded, "datasets": client.dataset_ids()}
         temporary = target.with_suffix(".new")
         temporary.write_text(json.dumps(told, indent=1, sort_keys=True))
         temporary.replace(target)
-    counts = {kind: len(_of_kind(assets, kind)) for kind in bundle.KINDS}
     return PushReport(**counts, embedded=embedded)
 
 
@@ -124,7 +125,7 @@ def pull(
 ) -> PullReport:
     """Write into the files what people changed in Superset.
 
-    Taken in is what the repository already has, everything that its dashboards have come to use, and the dashboards named.
+    Taken in is what the repository already has, all that its dashboards have come to use, and the dashboards named.
 
     Args:
         settings: Settings of the stack; default: this process's.
@@ -132,8 +133,8 @@ def pull(
         dashboards: Slugs of dashboards made in Superset that shall become code.
 
     Raises:
-        SupersetUnreachable: Superset does not answer.
-        SupersetRefused: Superset refuses the login, or a dashboard named in ``dashboards`` does not exist.
+        SupersetUnreachableError: Superset does not answer.
+        SupersetRefusedError: Superset refuses the login, or a dashboard named in ``dashboards`` does not exist.
     """
     settings = settings or get_settings()
     paths = {content["uuid"]: path for path, content in bundle.read(folder).items()}
@@ -143,7 +144,7 @@ def pull(
     slugs = {content.get("slug"): key for key, (kind, content) in exported.items() if kind == "dashboards"}
     for slug in dashboards:
         if slug not in slugs:
-            raise SupersetRefused(f"Superset has no dashboard with the slug '{slug}'; it is set under its properties")
+            raise SupersetRefusedError(f"Superset has no dashboard with the slug '{slug}'; it is set under its properties")
     wanted = [key for key in exported if key in paths] + [slugs[slug] for slug in dashboards]
     taken: Assets = {}
     while wanted:

@@ -5,13 +5,13 @@ set timezone = 'Asia/Ho_Chi_Minh';
 
 create temporary table station as
 select * from (values
-    ('TH-HAC-THANH', 'Hạc Thành', '14797', 'Phường Hạc Thành', 19.8075, 105.7764, 60),
-    ('TH-BIM-SON', 'Bỉm Sơn', '14812', 'Phường Bỉm Sơn', 20.0792, 105.8600, 95),
-    ('TH-NGHI-SON', 'Nghi Sơn', '16654', 'Phường Nghi Sơn', 19.3270, 105.7930, 120),
-    ('TH-SAM-SON', 'Sầm Sơn', '16531', 'Phường Sầm Sơn', 19.7360, 105.9010, 40),
-    ('TH-LAM-SON', 'Lam Sơn', '15544', 'Xã Lam Sơn', 19.9280, 105.4080, 75),
-    ('TH-MUONG-LAT', 'Mường Lát', '14845', 'Xã Mường Lát', 20.5280, 104.6050, 25)
-) as s (station_code, station_name, commune_code, commune_name, latitude, longitude, base);
+    ('TH-HAC-THANH', 'Hạc Thành', '14797', 'Phường Hạc Thành', 19.8075, 105.7764, 60, 'SO-NNMT'),
+    ('TH-BIM-SON', 'Bỉm Sơn', '14812', 'Phường Bỉm Sơn', 20.0792, 105.8600, 95, 'SO-NNMT'),
+    ('TH-NGHI-SON', 'Nghi Sơn', '16654', 'Phường Nghi Sơn', 19.3270, 105.7930, 120, 'BQL-KKTNS'),
+    ('TH-SAM-SON', 'Sầm Sơn', '16531', 'Phường Sầm Sơn', 19.7360, 105.9010, 40, 'SO-NNMT'),
+    ('TH-LAM-SON', 'Lam Sơn', '15544', 'Xã Lam Sơn', 19.9280, 105.4080, 75, 'SO-NNMT'),
+    ('TH-MUONG-LAT', 'Mường Lát', '14845', 'Xã Mường Lát', 20.5280, 104.6050, 25, 'SO-NNMT')
+) as s (station_code, station_name, commune_code, commune_name, latitude, longitude, base, unit_code);
 
 create function pg_temp.category(aqi integer) returns text language sql immutable as $$
     select case when aqi <= 50 then 'Tốt' when aqi <= 100 then 'Trung bình' when aqi <= 150 then 'Kém'
@@ -40,10 +40,10 @@ cross join lateral (
 
 create table serving.rpt_air_quality_current as
 select
-    s.station_code, s.station_name, s.commune_code, s.commune_name, s.latitude::double precision, s.longitude::double precision,
+    s.station_code, s.station_name, s.commune_code, s.commune_name, s.latitude, s.longitude,
     true as is_registered, true as is_public, true as in_province, h.hour_ending, h.aqi, h.aqi_category, h.aqi_color,
     'Người nhạy cảm nên hạn chế ra ngoài lâu'::text as health_advice_vi, h.dominant_parameter, h.pm25_ug_m3, h.pm10_ug_m3,
-    h.o3_ug_m3, h.no2_ug_m3, h.so2_ug_m3, h.co_ug_m3, 12 as available_hour_count, now() - interval '4 minutes' as last_reading_at
+    h.o3_ug_m3, h.no2_ug_m3, h.so2_ug_m3, h.co_ug_m3, 12::bigint as available_hour_count, now() - interval '4 minutes' as last_reading_at
 from station s
 join lateral (
     select * from serving.rpt_air_quality_hourly h where h.station_code = s.station_code order by hour_ending desc limit 1
@@ -74,10 +74,10 @@ cross join lateral (values
 
 create table serving.rpt_air_quality_completeness as
 select
-    station_code, station_name, day, 288 as expected_count, received_count, received_count - 3 as valid_count, 2 as calibrating_count,
-    1 as device_error_count, 0 as flagged_count, round(100.0 * (received_count - 3) / 288, 1) as completeness_pct
+    station_code, station_name, day, 288::bigint as expected_count, received_count, received_count - 3 as valid_count,
+    2::bigint as calibrating_count, 1::bigint as device_error_count, 0::bigint as flagged_count, round(100.0 * (received_count - 3) / 288, 1) as completeness_pct
 from serving.rpt_air_quality_daily
-cross join lateral (select 288 - (abs(hashtext(station_code || day::text)) % 40) as received_count) as r;
+cross join lateral (select 288 - (abs(hashtext(station_code || day::text)) % 40)::bigint as received_count) as r;
 
 create table serving.rpt_air_quality_exceedance as
 select
@@ -90,10 +90,33 @@ where mean_24h_ug_m3 > limit_24h_ug_m3 and extract(hour from hour_ending) = 0;
 create table serving.rpt_ops_pipeline_health as
 select
     domain, title_vi, now() - age as last_published_at, now() - age - interval '3 minutes' as newest_data_at,
-    (extract(epoch from age) / 60 + 3)::integer as data_age_minutes, stale_after_minutes,
-    extract(epoch from age) / 60 + 3 > stale_after_minutes as is_stale, 288 as batches_24h, 1700 as files_24h, 15000 as read_24h,
-    14800 as loaded_24h, 120 as duplicate_24h, 80 as rejected_24h, 1 as quarantined_24h, 0 as failed_dbt_24h
+    (extract(epoch from age) / 60 + 3)::bigint as data_age_minutes, stale_after_minutes,
+    extract(epoch from age) / 60 + 3 > stale_after_minutes as is_stale, 288::bigint as batches_24h, 1700::bigint as files_24h,
+    15000::bigint as read_24h, 14800::bigint as loaded_24h, 120::bigint as duplicate_24h, 80::bigint as rejected_24h,
+    1::bigint as quarantined_24h, 0::bigint as failed_dbt_24h
 from (values
     ('air_quality', 'Môi trường không khí', interval '4 minutes', 60), ('traffic_security', 'An ninh giao thông', interval '3 hours', 60)
 ) as d (domain, title_vi, age, stale_after_minutes);
+
+-- What every table carries for the filters of rows, and what only single tables have.
+do $$
+declare target text;
+begin
+    foreach target in array array['hourly', 'daily', 'pollutant', 'completeness', 'exceedance'] loop
+        execute format('alter table serving.rpt_air_quality_%s add commune_code text, add unit_code text,
+            add is_public boolean default true, add is_registered boolean default true', target);
+        execute format('update serving.rpt_air_quality_%s t set commune_code = s.commune_code, unit_code = s.unit_code
+            from station s where s.station_code = t.station_code', target);
+    end loop;
+end $$;
+alter table serving.rpt_air_quality_hourly
+    add available_hour_count bigint default 12, add has_current_hour boolean default true, add quality text default 'ok';
+alter table serving.rpt_air_quality_daily add dominant_parameter text default 'PM2.5';
+alter table serving.rpt_air_quality_exceedance add parameter_name_vi text;
+update serving.rpt_air_quality_exceedance set parameter_name_vi = 'Bụi ' || parameter;
+alter table serving.rpt_air_quality_current
+    add unit_code text, add data_age_minutes bigint default 4, add quality text default 'ok',
+    add completeness_pct numeric default 96.5, add note_vi text;
+update serving.rpt_air_quality_current t set unit_code = s.unit_code from station s where s.station_code = t.station_code;
+alter table serving.rpt_ops_pipeline_health add status text default 'live';
 reset role;

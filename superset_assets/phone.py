@@ -1,0 +1,78 @@
+"""The phone's version of a dashboard, derived from the one that people draw: Superset's grid does not fold on small screens.
+
+Every chart gets a row of its own, key figures go two by two, and a chart ``…/x`` gives way to ``…/x_phone`` where there is
+one (a calendar with a month across is one below the other there). ``push`` derives and publishes it beside the original, under
+the slug with ``_phone``; it exists in no file and ``pull`` leaves it alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from superset_assets import bundle
+
+if TYPE_CHECKING:
+    from superset_assets.bundle import Asset, Assets
+
+SUFFIX = "_phone"
+_FULL, _HALF = 12, 6
+_KEY_FIGURE = "big_number_total"
+_KEY_FIGURE_HEIGHT = 16
+_TALL = 96
+
+
+def versions(assets: Assets) -> Assets:
+    """The phone's version of every dashboard among ``assets``."""
+    figures = {content["uuid"] for content in assets.values() if content.get("viz_type") == _KEY_FIGURE}
+    substitutes = {
+        assets[path.removesuffix(SUFFIX)]["uuid"]: content
+        for path, content in assets.items()
+        if path.endswith(SUFFIX) and path.removesuffix(SUFFIX) in assets
+    }
+    return {
+        f"{path}{SUFFIX}": _version(f"{path}{SUFFIX}", content, figures, substitutes)
+        for path, content in assets.items()
+        if bundle.kind_of(path) == "dashboards"
+    }
+
+
+def _version(path: str, original: Asset, figures: set[str], substitutes: Assets) -> Asset:
+    content = copy.deepcopy(original)
+    content["uuid"] = bundle.uuid_of(path)
+    content["slug"] = f"{original['slug']}{SUFFIX}"
+    content["dashboard_title"] = f"{original['dashboard_title']} (điện thoại)"
+    position = content["position"]
+    for meta in bundle.charts_in(content):
+        if meta["uuid"] in substitutes:
+            chart = substitutes[meta["uuid"]]
+            meta |= {"uuid": chart["uuid"], "sliceName": chart["slice_name"], "height": _TALL}
+    for row in [item for item in position.values() if isinstance(item, dict) and item.get("type") == "ROW"]:
+        _fold(position, row, figures)
+    return content
+
+
+def _fold(position: dict[str, Any], row: dict[str, Any], figures: set[str]) -> None:
+    """Replace a row by rows of one chart or of two key figures."""
+    groups: list[list[str]] = []
+    for child in row["children"]:
+        is_figure = position[child]["meta"].get("uuid") in figures
+        joins = is_figure and groups and len(groups[-1]) == 1 and position[groups[-1][0]]["meta"].get("uuid") in figures
+        if joins:
+            groups[-1].append(child)
+        else:
+            groups.append([child])
+        position[child]["meta"]["width"] = _FULL
+        if is_figure:
+            position[child]["meta"] |= {"width": _HALF, "height": _KEY_FIGURE_HEIGHT}
+    siblings = position[row["parents"][-1]]["children"]
+    del position[row["id"]]
+    names = []
+    for number, children in enumerate(groups, start=1):
+        name = f"{row['id']}-{number}"
+        names.append(name)
+        position[name] = {**row, "id": name, "children": children}
+        for child in children:
+            position[child]["parents"] = [*row["parents"], name]
+    at = siblings.index(row["id"])
+    siblings[at : at + 1] = names
