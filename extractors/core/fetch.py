@@ -35,16 +35,15 @@ def fetch_all(
         Retriable: the source stayed away for all attempts; everything yielded before is good.
         Fatal: the source refuses the user.
     """
-    groups = _groups(files)
     if not transport.parallel:
         connection = transport.connect()
         try:
-            for group in groups:
-                yield from connection.fetch_many(group)
+            yield from connection.fetch_many(files)
         finally:
             connection.close()
         return
     count = max(1, min(settings.connections, -(-len(files) // transport.files_per_connection)))
+    groups = _groups(files, min(_GROUP_FILES, -(-len(files) // count)))
     pool = _Pool(transport, count, settings)
     executor = ThreadPoolExecutor(count, thread_name_prefix="fetch")
     running: deque[Future[list[tuple[RemoteFile, bytes | Skippable]]]] = deque()
@@ -63,12 +62,12 @@ def fetch_all(
         pool.close()
 
 
-def _groups(files: Sequence[RemoteFile]) -> Iterator[list[RemoteFile]]:
+def _groups(files: Sequence[RemoteFile], count: int) -> Iterator[list[RemoteFile]]:
     group: list[RemoteFile] = []
     size = 0
     for file in files:
         own = _ASSUMED_BYTES if file.size is None else file.size
-        if group and (len(group) >= _GROUP_FILES or size + own > _GROUP_BYTES):
+        if group and (len(group) >= count or size + own > _GROUP_BYTES):
             yield group
             group, size = [], 0
         group.append(file)

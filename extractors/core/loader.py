@@ -66,7 +66,6 @@ class Batch:
         self.domain = domain
         self.files: list[FileOutcome] = []
         self.pack = Pack(settings.landing, domain)
-        self._settings = settings
         self._entities = {entity.name: entity for entity in entities}
         self._partitions: set[tuple[str, int, int]] = set()
         self._duplicates: dict[str, int] = {}
@@ -167,14 +166,14 @@ class Batch:
     def _insert(self, cursor: psycopg.Cursor[Any], entity: Entity, months: set[tuple[int, int]]) -> int:
         if entity.partition_by:
             missing = {month for month in months if (entity.name, *month) not in self._partitions}
-            schema.ensure_partitions(self.domain, entity, missing, self._settings)
+            schema.ensure_partitions(self._connection, self.domain, entity, missing)
             self._partitions.update((entity.name, *month) for month in missing)
         columns = [sql.Identifier(name) for name in entity.column_names]
         cursor.execute(
             sql.SQL(
                 "insert into {table} "
                 "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
-                "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, now() "
+                "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, statement_timestamp() "
                 "from {load} l join load_file f using (file_no) on conflict do nothing"
             ).format(
                 table=sql.Identifier(f"raw_{self.domain}", entity.name),

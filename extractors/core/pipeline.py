@@ -22,6 +22,8 @@ from ioc import warehouse
 from ioc.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from extractors.core.formats import Format
     from extractors.core.transports import Transport
 
@@ -130,6 +132,7 @@ class _Extraction:
         self.report = LoadReport(domain)
         self.entities = entities_of(domain)
         self.batch: Batch | None = None
+        self.listed = 0
 
     def drain(self, uris: list[str]) -> LoadReport:
         sources = [(text, SourceUri.parse(text)) for text in dict.fromkeys(uris)]
@@ -163,8 +166,7 @@ class _Extraction:
             self._take(transport, parser, due)
             if young:
                 self._take(transport, parser, self._settled(transport, parser, young))
-            newest = max((file.mtime for file, _ in due if file.mtime), default=None)
-            value = {"listed_at": started.isoformat(), "newest_mtime": newest.isoformat() if newest else None}
+            value = {"listed_at": started.isoformat(), "files_listed": self.listed}
             if self.batch is not None:
                 self.batch.move_cursor(f"source:{uri.public}", value)
             else:
@@ -183,7 +185,7 @@ class _Extraction:
 
     def _due(self, transport: Transport, parser: Format) -> tuple[list[tuple[RemoteFile, str | None]], set[RemoteFile]]:
         """Files to take, oldest first, so that a correction comes after what it corrects; and files not settled yet."""
-        listing = transport.list(lambda path: self._wanted(parser, path))
+        listing = self._counted(transport.list(lambda path: self._wanted(parser, path)))
         due: list[tuple[RemoteFile, str | None]]
         if self.mode == "replay":
             due = [(file, None) for file in listing]
@@ -194,6 +196,12 @@ class _Extraction:
         settled_before = datetime.now(UTC) - timedelta(seconds=self.tuning.settle_s)
         young = {file for file, _ in due if file.mtime is not None and file.mtime > settled_before}
         return [item for item in due if item[0] not in young], young
+
+    def _counted(self, listing: Iterator[RemoteFile]) -> Iterator[RemoteFile]:
+        self.listed = 0
+        for file in listing:
+            self.listed += 1
+            yield file
 
     def _settled(
         self, transport: Transport, parser: Format, young: set[RemoteFile]

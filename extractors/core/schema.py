@@ -115,36 +115,35 @@ def _comment(connection: psycopg.Connection, table: sql.Identifier, column: Colu
     )
 
 
-def month_of(moment: datetime) -> tuple[int, int]:
-    """Civil year and month of a moment."""
-    local = moment.astimezone(_ZONE)
-    return local.year, local.month
-
-
 def ensure_partitions(
-    domain: str, entity: Entity, months: Iterable[tuple[int, int]], settings: Settings | None = None
+    connection: psycopg.Connection, domain: str, entity: Entity, months: Iterable[tuple[int, int]]
 ) -> None:
-    """Make the monthly partitions that are missing.
+    """Make the monthly partitions that are missing, in the transaction of ``connection`` (role loader).
 
-    In a transaction of its own and by ATTACH, whose lock lets readers and writers of the other months pass: a partition
-    without rows does no harm, a lock on the whole table for the length of a load would.
+    By ATTACH, whose lock lets readers and writers of the other months pass, where CREATE ... PARTITION OF would hold
+    up everybody until the load ends. Not over a connection of its own: a transaction that has the table open does not
+    learn of partitions that others attach.
+
+    Args:
+        connection: A connection of the role loader.
+        domain: Domain name.
+        entity: A partitioned entity of that domain.
+        months: Civil years and months.
     """
     schema = f"raw_{domain}"
     parent = sql.Identifier(schema, entity.name)
     for year, month in sorted(months):
-        name = f"{entity.name}_{year:04d}_{month:02d}"
-        table = sql.Identifier(schema, name)
+        table = sql.Identifier(schema, f"{entity.name}_{year:04d}_{month:02d}")
         start = datetime(year, month, 1, tzinfo=_ZONE)
         end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=_ZONE)
-        with warehouse.connect("loader", settings) as connection:
-            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"schema:{domain}",))
-            if connection.execute("select to_regclass(%s)", (table.as_string(connection),)).fetchone() != (None,):
-                continue
-            connection.execute(
-                sql.SQL("create table {} (like {} including defaults including comments)").format(table, parent)
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"schema:{domain}",))
+        if connection.execute("select to_regclass(%s)", (table.as_string(connection),)).fetchone() != (None,):
+            continue
+        connection.execute(
+            sql.SQL("create table {} (like {} including defaults including comments)").format(table, parent)
+        )
+        connection.execute(
+            sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
+                parent, table, sql.Literal(start), sql.Literal(end)
             )
-            connection.execute(
-                sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
-                    parent, table, sql.Literal(start), sql.Literal(end)
-                )
-            )
+        )

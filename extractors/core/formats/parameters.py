@@ -29,7 +29,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "HCl": (),
     "HF": (),
     "VHg": ("hg", "hoithuyngan"),
-    "Temp": ("nhietdo", "temperature", "t", "tmp", "airtemp", "nhietdokhongkhi", "nhiet"),
+    "Temp": ("nhietdo", "temperature", "t", "tmp", "airtemp", "nhietdokhongkhi"),
     "RH": ("doam", "humidity", "hum", "humi", "relativehumidity"),
     "P": ("apsuat", "pressure", "press", "baro", "airpressure"),
     "WindSpeed": ("ws", "windspd", "tocdogio", "wspd"),

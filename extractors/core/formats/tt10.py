@@ -44,6 +44,8 @@ _MOMENT = re.compile(
     r"[0-9]{1,2}[-/][0-9]{1,2}[-/]20[0-9]{2} [0-9:]{7,8}"
 )
 # The full time first: a station code may hold a date-like number of its own.
+_ANCHOR = re.compile(rf"([\t ]*[\t;|,][\t \"]*| +)(?:{_MOMENT.pattern})(?![0-9])")
+_NUMERIC = re.compile(r"[+-]?[0-9][0-9.,]*")
 _FILE_NAMES = (
     re.compile(r"(?P<station>.+)[_\-. ]+(?P<time>20[0-9]{6}[_-]?[0-9]{6})(?:[^0-9].*)?"),
     re.compile(r"(?P<station>.+)[_\-. ]+(?P<time>20[0-9]{10}|20[0-9]{6})(?:[^0-9].*)?"),
@@ -218,51 +220,52 @@ def _match(stem: str) -> re.Match[str] | None:
 
 
 def split_line(line: str) -> list[str]:
-    """Name, value, unit, moment, status of a line, whatever separates them; fewer when it has no moment.
+    """Name, value, unit, moment, status of a line, whatever separates them; nothing when it has no moment.
 
-    The moment is the anchor: it is the one field that looks the same everywhere. A comma is a separator, a decimal sign
-    or part of ``PM2,5``; what the other fields leave over decides.
+    The moment is the anchor: it is the one field that looks the same everywhere, and what stands before it is the
+    separator. A comma is that, a decimal sign or part of ``PM2,5``; what the other fields leave over decides.
     """
     line = line.strip(" \x00\u00a0\ufeff\r\n")
-    for separator in ("\t", ";", "|"):
-        if separator in line:
-            fields = [field.strip(' \x00\u00a0"') for field in line.split(separator)]
-            return _anchored(fields, joiner=None)
-    if re.search(r"\S {2,}\S", line):
-        return _anchored([field.strip(' "') for field in re.split(r" {2,}", line)], joiner=None)
-    if "," in line:
-        return _anchored([field.strip(' "') for field in line.split(",")], joiner=",")
-    return _anchored(line.split(), joiner=" ")
+    anchor = _ANCHOR.search(line)
+    if anchor is None:
+        return []
+    before = anchor[1]
+    for separator in ("\t", ";", "|", ","):
+        if separator in before:
+            return _anchored([field.strip(' \x00\u00a0"') for field in line.split(separator)], separator)
+    if len(before) > 1:
+        return _anchored([field.strip(' "') for field in re.split(r" {2,}", line)], "  ")
+    return _anchored(line.split(), " ")
 
 
-def _anchored(fields: list[str], joiner: str | None) -> list[str]:
+def _anchored(fields: list[str], separator: str) -> list[str]:
     at = next((i for i, field in enumerate(fields) if i >= 2 and _MOMENT.fullmatch(field)), None)
     moment_text, after = "", 1
     if at is not None:
         moment_text = fields[at]
-    elif joiner == " ":
+    elif separator == " ":
         # Date and time apart: the space between them is no separator.
         pairs = (i for i in range(2, len(fields) - 1) if _MOMENT.fullmatch(f"{fields[i]} {fields[i + 1]}"))
         at = next(pairs, None)
         if at is not None:
             moment_text, after = f"{fields[at]} {fields[at + 1]}", 2
     if at is None:
-        return fields[:3]
-    name, value, unit = _leading(fields[:at], joiner)
-    status = fields[at + after] if len(fields) > at + after else None
-    return [name, value, unit, moment_text, *([status] if status is not None else [])]
+        return []
+    name, value, unit = _leading(fields[:at], separator)
+    return [name, value, unit, moment_text, *fields[at + after : at + after + 1]]
 
 
-def _leading(fields: list[str], joiner: str | None) -> tuple[str, str, str]:
+def _leading(fields: list[str], separator: str) -> tuple[str, str, str]:
     """Name, value and unit out of the fields before the moment."""
-    if joiner is None:
+    if separator not in (",", " "):
         return (fields[0], fields[1], fields[2] if len(fields) > 2 else "")
-    # The longest beginning that is a known name: "PM2,5", "Nhiệt độ".
-    length = next((n for n in (3, 2) if len(fields) > n and known(joiner.join(fields[:n]))), 1)
-    name, rest = joiner.join(fields[:length]), fields[length:]
-    unit = rest.pop() if len(rest) > 1 and not _whole(rest[-1]) else ""
-    return name, joiner.join(rest), unit
-
-
-def _whole(text: str) -> bool:
-    return text.lstrip("+-").isdigit()
+    length = 1
+    for n in range(1, min(4, len(fields))):
+        # "PM2,5" is known and "PM2" is not; but "NO,2" is NO with the value 2, for NO is known already.
+        named = fields[n - 1] and known(separator.join(fields[:n]))
+        if named and (separator == "," or _NUMERIC.fullmatch(fields[n])):
+            length = n
+            break
+    name, rest = separator.join(fields[:length]), fields[length:]
+    unit = rest.pop() if len(rest) > 1 and not rest[-1].lstrip("+-").isdigit() else ""
+    return name, separator.join(rest), unit

@@ -1,0 +1,113 @@
+"""The air quality extractor, in both of its formats, against the suite that every domain inherits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from extractor_conformance import ExtractorConformance, FormatConformance
+
+from extractors.core.formats.text import VIETNAM
+from extractors.core.pipeline import extract
+from ioc import warehouse
+from ioc.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAMES = ("PM2.5", "PM10", "O3", "CO")
+
+
+class TestStationFiles(ExtractorConformance):
+    domain: ClassVar[str] = "air_quality"
+
+    @staticmethod
+    def _lines(number: int) -> list[str]:
+        at = f"20260131{18 + number:02d}0000"
+        return [f"{name}\t{number * 10 + index}.5\tug/m3\t{at}\t00\r\n" for index, name in enumerate(_NAMES)]
+
+    @staticmethod
+    def _path(folder: Path, number: int) -> Path:
+        return folder / f"TH-01/2026/01/31/TH-01_20260131{18 + number:02d}0000.txt"
+
+    def write_files(self, folder: Path, first: int, count: int) -> int:
+        for number in range(first, first + count):
+            path = self._path(folder, number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(self._lines(number)), newline="")
+        return count * len(_NAMES)
+
+    def correct(self, folder: Path, number: int) -> int:
+        changed = self._lines(number)
+        changed[0] = changed[0].replace(".5\t", ".75\t")
+        path = self._path(folder, number)
+        path.with_stem(f"{path.stem}_resend").write_text("".join(changed), newline="")
+        return len(changed)
+
+    def half(self, folder: Path, number: int) -> tuple[int, int]:
+        path = self._path(folder, number)
+        path.write_bytes(path.read_bytes()[:-14])
+        return (number + 1) * len(_NAMES) - 1, 1
+
+    def test_rejects_keep_their_text_and_reason(self, settings: Settings, source: Path) -> None:
+        (source / "TH-09_20260131180000.txt").write_bytes(
+            b"O3\t1\tppb\t20260131180000\t00\nO3\t<1\tppb\t20260131180000\t00\nb\x00d \xff line\n"
+        )
+        report = self.load(source)
+        assert (report.read, report.loaded, report.rejected) == (3, 1, 2)
+        rejects = self.ledger(settings, "source_row, reason_code, raw_text", "rejected_row", "source_row")
+        assert [row[:2] for row in rejects] == [(2, "bad_value"), (3, "no_timestamp")]
+        assert rejects[1][2].startswith("b␀d ")
+
+    @pytest.mark.usefixtures("settings")
+    def test_since_and_until_look_at_the_time_in_the_name(self, source: Path) -> None:
+        since, until = (datetime(2026, 1, 31, hour, tzinfo=VIETNAM) for hour in (19, 21))
+        self.write_files(source, 0, 5)
+        assert self.load(source, since=since, until=until).files == 2
+        assert self.load(source, mode="backfill").files == 3
+
+
+class TestEmbassySeries(FormatConformance):
+    domain: ClassVar[str] = "air_quality"
+    fragment: ClassVar[str] = "#us_embassy"
+    header: ClassVar[str] = "Parameter,Date (LT),Raw Conc.,Conc. Unit,QC Name\r\n"
+
+    def _records(self, number: int) -> list[str]:
+        return [
+            f"PM2.5 - Principal,2017-01-{number + 1:02d} {hour:02d}:00 AM,{number}{hour}.5,UG/M3,Valid\r\n"
+            for hour in range(1, 12)
+        ]
+
+    def write_files(self, folder: Path, first: int, count: int) -> int:
+        for number in range(first, first + count):
+            (folder / f"day-{number}.csv").write_text(self.header + "".join(self._records(number)), newline="")
+        return count * 11
+
+    def correct(self, folder: Path, number: int) -> int:
+        changed = self._records(number)
+        changed[3] = changed[3].replace(".5,", ".6,")
+        (folder / f"day-{number}-corrected.csv").write_text(self.header + "".join(changed), newline="")
+        return 11
+
+    def half(self, folder: Path, number: int) -> tuple[int, int]:
+        path = folder / f"day-{number}.csv"
+        path.write_bytes(path.read_bytes()[:-9])
+        return (number + 1) * 11 - 1, 1
+
+    def test_a_changed_table_is_refused_as_a_whole_and_counted(self, settings: Settings, source: Path) -> None:
+        (source / "new.csv").write_text("Moment,Value\r\n2017,1\r\n")
+        report = self.load(source)
+        assert (report.read, report.rejected) == (1, 1)
+        assert self.ledger(settings, "outcome", "landed_file") == [("unreadable",)]
+        ((code, reason),) = self.ledger(settings, "reason_code, reason", "rejected_row")
+        assert code == "missing_column"
+        assert "Raw Conc." in reason
+
+    def test_the_real_series(self, settings: Settings) -> None:
+        path = PROJECT_ROOT / "sandbox/air_quality/real/hanoi_us_embassy_pm25_2017.csv"
+        report = extract("air_quality", source_uris=[f"file://{path}#us_embassy"])
+        assert (report.read, report.loaded, report.rejected) == (2880, 2880, 0)
+        with warehouse.connect("transformer", settings) as connection:
+            months = connection.execute("select count(distinct tableoid) from raw_air_quality.reading").fetchone()
+        assert months == (5,)
