@@ -142,7 +142,8 @@ class AirQuality:
     @staticmethod
     def _write_in_halves(path: Path, content: bytes, pause_s: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        middle = len(content) // 2
+        # Within a line: the last row of the first half is broken, as it is when a transfer stops.
+        middle = content.rfind(b"\r\n", 0, len(content) // 2) + 2 + 5
         path.write_bytes(content[:middle])
 
         def finish() -> None:
