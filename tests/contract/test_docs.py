@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from ioc.settings import Settings
 
-PAGES = [*PROJECT_ROOT.glob("*.md"), *PROJECT_ROOT.glob("docs/*.md"), *PROJECT_ROOT.glob("sandbox/**/*.md")]
+PAGES = sorted(
+    {page for glob in ("*.md", "docs/*.md", "*/README.md", "sandbox/**/*.md") for page in PROJECT_ROOT.glob(glob)}
+)
 # Pictures of the running system, taken from it.
 PICTURES = {"docs/images/portal.png", "docs/images/dashboard.png"}
 
