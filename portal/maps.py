@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _ROOM = Path(__file__).resolve().parent
 SOURCE = _ROOM / "data" / "communes.geojson"
@@ -93,42 +93,38 @@ def frame_around(positions: Iterable[tuple[float, float]]) -> Frame:
 def place_labels(positions: dict[str, tuple[float, float]], frame: Frame) -> list[Marker]:
     """Lay a label beside every position, none on top of another label or of a dot.
 
+    Each label takes the nearest free place on rings around its dot, above first; the northernmost choose first.
+
     Args:
         positions: key → (longitude, latitude) in degrees.
         frame: The part of the map that is shown.
     """
-    width, height, dot = frame.label_width, frame.label_height, frame.dot_radius * 2.4
-    markers = []
-    for key, (longitude, latitude) in sorted(positions.items()):
-        x, y = project(longitude, latitude)
-        markers.append(Marker(key, x, y, x, y - height))
-    for _ in range(300):
-        moved = False
-        for i, one in enumerate(markers):
-            for other in markers[i + 1 :]:
-                step_x, step_y = _part(one, other.label_x, other.label_y, width * 1.08, height * 1.14)
-                one.label_x, one.label_y = one.label_x + step_x / 2, one.label_y + step_y / 2
-                other.label_x, other.label_y = other.label_x - step_x / 2, other.label_y - step_y / 2
-                moved = moved or bool(step_x or step_y)
-            for other in markers:
-                step_x, step_y = _part(one, other.x, other.y, (width + dot) / 2, (height + dot) / 2)
-                one.label_x, one.label_y = one.label_x + step_x, one.label_y + step_y
-                moved = moved or bool(step_x or step_y)
-            one.label_x = min(max(one.label_x, frame.x + width * 0.55), frame.x + frame.width - width * 0.55)
-            one.label_y = min(max(one.label_y, frame.y + height * 0.55), frame.y + frame.height - height * 0.55)
-        if not moved:
-            break
-    return markers
+    width, height, dot = frame.label_width, frame.label_height, frame.dot_radius * 2.6
+    dots = {key: project(*place) for key, place in positions.items()}
+    placed: list[Marker] = []
+
+    def is_free(x: float, y: float) -> bool:
+        return (
+            frame.x + width * 0.55 <= x <= frame.x + frame.width - width * 0.55
+            and frame.y + height * 0.55 <= y <= frame.y + frame.height - height * 0.55
+            and all(abs(x - m.label_x) >= width * 1.06 or abs(y - m.label_y) >= height * 1.1 for m in placed)
+            and all(abs(x - dx) >= (width + dot) / 2 or abs(y - dy) >= (height + dot) / 2 for dx, dy in dots.values())
+        )
+
+    for key, (x, y) in sorted(dots.items(), key=lambda item: (item[1][1], item[0])):
+        free = (place for place in _rings_around(x, y, width, height) if is_free(*place))
+        label_x, label_y = next(free, (x, y - height))
+        placed.append(Marker(key, x, y, label_x, label_y))
+    return placed
 
 
-def _part(marker: Marker, x: float, y: float, width: float, height: float) -> tuple[float, float]:
-    """The smallest step that takes a label off what lies at (x, y); none when they do not touch."""
-    over_x, over_y = width - abs(marker.label_x - x), height - abs(marker.label_y - y)
-    if over_x <= 0 or over_y <= 0:
-        return 0, 0
-    if over_x < over_y:
-        return (over_x + 1 if marker.label_x > x else -over_x - 1), 0
-    return 0, (over_y + 1 if marker.label_y > y else -over_y - 1)
+def _rings_around(x: float, y: float, width: float, height: float) -> Iterator[tuple[float, float]]:
+    """Places to try for a label, nearest ring first, on each ring from straight above to both sides."""
+    for ring in range(40):
+        reach = 1 + ring * 0.25
+        for step in (0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6, 7, -7, 8):
+            angle = math.pi * step / 8
+            yield x + math.sin(angle) * width * reach * 0.8, y - math.cos(angle) * height * reach
 
 
 def _rings(geometry: dict[str, object]) -> list[list[Point]]:
