@@ -140,11 +140,14 @@ def run(
 
 
 def _build(domains: list[str], settings: Settings, *, laid_out: bool, full_refresh: bool) -> dict[str, Any]:
-    """Run dbt once and return its ``run_results.json``, plus the wall time under ``wall_s``."""
+    """Run dbt once and return its ``run_results.json``, each result with the ``folder`` its node lives in."""
     select = [f"path:models/*/{name}+" for name in domains]
     arguments = ["--exclude-resource-type", "unit_test"]
     if laid_out:
-        arguments += ["--exclude-resource-type", "seed", "--exclude", "config.materialized:view", "tag:layout"]
+        # Invariants (tests/) hold every increment; what only a changed project can break is tested with the layout.
+        layout_tests = [f"resource_type:test,path:{folder}" for folder in ("models", "seeds")]
+        arguments += ["--indirect-selection", "empty", "--exclude-resource-type", "seed"]
+        arguments += ["--exclude", "config.materialized:view", *layout_tests]
     else:
         select += [f"path:seeds/{name}" for name in ("shared", *domains) if (PROJECT / "seeds" / name).is_dir()]
         select += ["path:models/*/ops"]
@@ -159,12 +162,16 @@ def _build(domains: list[str], settings: Settings, *, laid_out: bool, full_refre
                 "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
                 "--target-path", str(target), "--log-path", str(settings.logs / "dbt"), "--log-level-file", "info",
             ],
-            env=_environment(settings), cwd=PROJECT, capture_output=True, text=True, check=False,
+            env=environment(settings), cwd=PROJECT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if not results.exists():
             said = (finished.stdout + finished.stderr).strip()[-2000:]
             raise TransformError(f"dbt stopped before it built anything (exit {finished.returncode}): {said}")
-        return dict(json.loads(results.read_text()))
+        outcome = dict(json.loads(results.read_text()))
+        nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+        for node in outcome["results"]:
+            node["folder"] = Path(nodes.get(node["unique_id"], {}).get("original_file_path", "")).parent.name
+        return outcome
 
 
 @contextmanager
@@ -188,7 +195,8 @@ def _lane(settings: Settings) -> Iterator[Path]:
     raise TransformError(f"{_LANES} builds have been running for an hour: look at 'ioc status' and the log of dbt")
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """What dbt finds its warehouse by (profiles.yml); the password travels in the environment only."""
     at = urlsplit(warehouse.url("transformer", settings))
     return {
         **os.environ,
@@ -306,16 +314,12 @@ def _explain(report: TransformReport) -> str:
 def _record(connection: psycopg.Connection, results: dict[str, Any], airflow_run_id: str | None) -> None:
     """Copy one row per node to ``ops.dbt_run_result``; its domain is the folder that the node lives in."""
     names = {domain.name for domain in all_domains()}
-
-    def domain_of(unique_id: str) -> str | None:
-        return next((name for name in names if name in unique_id), None)
-
     rows = [
         (
             results["metadata"]["invocation_id"],
             node["unique_id"],
             node["unique_id"].split(".", 1)[0],
-            domain_of(node["unique_id"]),
+            node["folder"] if node["folder"] in names else None,
             node["status"],
             node["execution_time"],
             node["adapter_response"].get("rows_affected"),

@@ -9,7 +9,7 @@ Multiplying before dividing keeps exact halves exact.
     select
         {% for key in keys %}c.{{ key }}, {% endfor %}c.parameter, c.averaging_period,
         case
-            when b.concentration_high_ug_m3 is null then b.aqi_low
+            when b.concentration_high_ug_m3 = 'infinity' then b.aqi_low
             else round(
                 (b.aqi_high - b.aqi_low) * (c.concentration - b.concentration_low_ug_m3)
                 / (b.concentration_high_ug_m3 - b.concentration_low_ug_m3) + b.aqi_low
@@ -22,12 +22,11 @@ Multiplying before dividing keeps exact halves exact.
             and c.averaging_period = b.averaging_period
             and c.concentration >= b.concentration_low_ug_m3
             and (
-                b.concentration_high_ug_m3 is null
-                or c.concentration < b.concentration_high_ug_m3
+                c.concentration < b.concentration_high_ug_m3
                 or (b.is_high_included and c.concentration = b.concentration_high_ug_m3)
             )
             and c.valid_on >= b.effective_from
-            and c.valid_on < coalesce(b.effective_to, 'infinity')
+            and c.valid_on < b.effective_to
 {% endmacro %}
 
 {# A mean as a plain decimal. Twelve decimals lie far beyond any instrument, and exact ties of the index stay exact. #}

@@ -50,7 +50,7 @@ compared as (
             m.parameter = l.parameter
             and m.averaging_period = l.averaging_period
             and m.valid_on >= l.effective_from
-            and m.valid_on < coalesce(l.effective_to, 'infinity')
+            and m.valid_on < l.effective_to
 )
 
 select c.*, {{ run_seq() }} as run_seq

@@ -1,4 +1,4 @@
--- Newest closed hour of every station; the lateral lookup reads one row per station, whatever the length of the history.
+-- Newest closed hour in which the station was heard; the lateral lookup reads a row or two, however long the history.
 select
     s.station_code,
     s.station_name,
@@ -38,7 +38,7 @@ select
 from {{ ref('dim_air_station') }} as s
 left join lateral (
     select f.* from {{ ref('fct_air_aqi_hourly') }} as f
-    where f.station_code = s.station_code
+    where f.station_code = s.station_code and f.received_count > 0
     order by f.hour_ending desc
     limit 1
 ) as h on true

@@ -28,6 +28,6 @@ inner join {{ ref('air_parameter') }} as p on f.parameter = p.parameter
             {{ alias }}.parameter = f.parameter
             and {{ alias }}.averaging_period = '{{ period }}'
             and {{ civil_day('f.hour_ending') }} >= {{ alias }}.effective_from
-            and {{ civil_day('f.hour_ending') }} < coalesce({{ alias }}.effective_to, 'infinity')
+            and {{ civil_day('f.hour_ending') }} < {{ alias }}.effective_to
 {% endfor %}
 where f.hour_ending <= now()

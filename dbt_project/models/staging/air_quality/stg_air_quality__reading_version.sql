@@ -6,7 +6,7 @@ select
     r.value as value_sent,
     r.unit_raw as unit_sent,
     u.unit,
-    r.value * coalesce(f.factor_to_ug_m3, 1) as value,
+    trim_scale(r.value * coalesce(f.factor_to_ug_m3, 1)) as value,
     (p.parameter is not null) as is_parameter_known,
     (not coalesce(p.is_pollutant, false) or f.factor_to_ug_m3 is not null) as is_unit_known,
     coalesce(nullif(r.device_status, ''), '00') as device_status,
@@ -23,7 +23,7 @@ left join {{ ref('air_station_parameter') }} as s
         r.station_code = s.station_code
         and r.parameter = s.parameter
         and r.measured_at >= {{ day_start('s.effective_from') }}
-        and (s.effective_to is null or r.measured_at < {{ day_start('s.effective_to') }})
+        and r.measured_at < {{ day_start('s.effective_to') }}
 -- µg/Nm³, ug/m^3 and UG/M3 are one unit: normal cubic metres at 25 °C are what the limits are written in.
 cross join lateral (
     select

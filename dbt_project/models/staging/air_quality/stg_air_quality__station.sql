@@ -11,5 +11,5 @@ select
     s.in_province,
     s.note_vi,
     {{ day_start('s.effective_from') }} as valid_from,
-    coalesce({{ day_start('s.effective_to') }}, 'infinity') as valid_to
+    {{ day_start('s.effective_to') }} as valid_to
 from {{ ref('air_station') }} as s
