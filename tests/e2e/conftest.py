@@ -48,7 +48,7 @@ def stack() -> Iterator[Settings]:
             check=False,
         )
         if done.returncode:
-            pytest.fail(f"the stack did not come up:\n{done.stderr}\n{_log_tails(settings)}")
+            pytest.fail(f"the stack did not come up:\n{_log_tails(settings)}\n{done.stderr}")
         assert json.loads(done.stdout.splitlines()[-1])["domains"], "the demonstration loaded something"
         yield settings
     finally:
