@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from ioc_dags.domain_dag import START, TIME_ZONE
+from ioc_dags.domain_dag import TIME_ZONE
 from ioc_dags.policy import CLEAR_OR_TRIGGER, PLATFORM, PLATFORM_OWNER, task_defaults
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def platform_dag(
         tier: 1 (wakes somebody), 2 (working hours), 3 (next report).
         lane: ``batch`` waits for the nightly pool, ``fast`` does not.
     """
-    options: dict[str, Any] = {"max_active_runs": 1, "catchup": False, "start_date": START}
     return DAG(
         dag_id=dag_id,
         dag_display_name=title_vi,
@@ -39,5 +38,7 @@ def platform_dag(
         schedule=schedule,
         tags=[PLATFORM, lane, f"tier-{tier}"],
         default_args=task_defaults(PLATFORM_OWNER, lane),
-        **options,
+        # No start date: a new stack waits for the first night instead of making up for the last one at once.
+        max_active_runs=1,
+        catchup=False,
     )

@@ -54,10 +54,11 @@ class ByRecovery(RetryPolicy):
 
         from extractors.core.errors import Retriable
         from ioc.warehouse import WarehouseUnreachable
+        from superset_assets.client import SupersetUnreachableError
 
-        if isinstance(
-            exception, (Retriable, WarehouseUnreachable, psycopg.OperationalError, ConnectionError, TimeoutError)
-        ):
+        unreachable = (WarehouseUnreachable, SupersetUnreachableError, psycopg.OperationalError)
+        passing = (Retriable, *unreachable, ConnectionError, TimeoutError)
+        if isinstance(exception, passing):
             delay = timedelta(seconds=float(getattr(exception, "delay_s", 30)))
             return RetryDecision.retry(min(delay, self.longest), f"can pass by itself: {type(exception).__name__}")
         return RetryDecision.fail(f"trying again cannot help: {type(exception).__name__}")

@@ -137,21 +137,26 @@ def back_up() -> str:
 
 def make_partitions(months: int = 3) -> dict[str, list[str]]:
     """Partitions of this and the coming months for every raw table that has any, so that no load has to make them."""
-    from datetime import UTC, datetime
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from extractors.core import registry, schema
+    from ioc import warehouse
     from ioc.domains import all_domains
+    from ioc.settings import TIME_ZONE
 
+    today = datetime.now(ZoneInfo(TIME_ZONE))
+    first = today.year * 12 + today.month - 1
+    coming = [((first + ahead) // 12, (first + ahead) % 12 + 1) for ahead in range(months + 1)]
     made: dict[str, list[str]] = {}
-    year, month = schema.month_of(datetime.now(UTC))
-    coming = [(year + (month - 1 + ahead) // 12, (month - 1 + ahead) % 12 + 1) for ahead in range(months + 1)]
     for domain in all_domains():
         if domain.status != "live":
             continue
         schema.ensure(domain.name)
         for entity in registry.entities_of(domain.name):
             if entity.partition_by:
-                schema.ensure_partitions(domain.name, entity, coming)
+                with warehouse.connect("loader") as connection:
+                    schema.ensure_partitions(connection, domain.name, entity, coming)
                 made.setdefault(domain.name, []).append(entity.name)
     return made
 
