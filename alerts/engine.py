@@ -122,7 +122,7 @@ def _read(connection: psycopg.Connection, at: datetime, mode: Mode) -> _Found:
             rules = rulebook.load(connection)
             states = {} if mode == "replay" else store.read_states(connection)
             found = _Found(mode, rules, row[0], row[1], states, store.read_open_incidents(connection))
-            for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay"):
+            for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay").items():
                 _fold(found, key, points)
     finally:
         connection.isolation_level = None

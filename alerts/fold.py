@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +57,7 @@ class Version:
     levels: tuple[Level, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One row of ``alerting.signal``; ``at`` is its period end."""
 
     at: datetime
@@ -77,7 +76,7 @@ class Point:
         return self.quality != "insufficient"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeriesState:
     """What is remembered of a series between runs (a row of ``alert.series_state``)."""
 
@@ -136,19 +135,23 @@ def fold_series(
     Returns:
         The new state and the transitions, oldest first.
     """
+    state = replace(state)
     transitions: list[Transition] = []
     for point in sorted(points, key=lambda p: (p.at, p.revision)):
         if state.watermark and (point.at, point.revision) <= (state.watermark, state.watermark_revision):
             continue
-        heard_at = point.at if point.is_heard else state.heard_at
-        seen = replace(state, watermark=point.at, watermark_revision=point.revision, heard_at=heard_at)
-        version = _in_force(versions, point.at)
+        state.watermark, state.watermark_revision = point.at, point.revision
+        if point.is_heard:
+            state.heard_at = point.at
         if not point.is_usable:
-            state = replace(seen, data_state="unusable")
-        elif version is None:
-            state = _without_rule(seen, point, versions, transitions)
+            state.data_state = "unusable"
+            continue
+        version = _in_force(versions, point.at)
+        if version is None:
+            _end_without_rule(state, point, versions, transitions)
         else:
-            state = _step(seen, point, version, transitions)
+            _step(state, point, version, transitions)
+        state.last_ok_at, state.last_value, state.data_state = point.at, point.value, "ok"
     return state, transitions
 
 
@@ -159,63 +162,59 @@ def _in_force(versions: Sequence[Version], at: datetime) -> Version | None:
     return None
 
 
-def _without_rule(
+def _end_without_rule(
     state: SeriesState, point: Point, versions: Sequence[Version], transitions: list[Transition]
-) -> SeriesState:
+) -> None:
     if state.level and versions and state.last_transition_at != point.at:
         last = versions[-1].rule_version_id
         transitions.append(
             Transition(point.at, state.level, 0, point.value, "rule_ended", last, point.unit_code, state.peak_value)
         )
-        state = replace(state, level=0, peak_value=None, last_transition_at=point.at)
-    return replace(
-        state, up_since=STOPPED, down_since=STOPPED, last_ok_at=point.at, last_value=point.value, data_state="ok"
-    )
+        state.level, state.peak_value, state.last_transition_at = 0, None, point.at
+    state.up_since = state.down_since = STOPPED
 
 
-def _step(state: SeriesState, point: Point, version: Version, transitions: list[Transition]) -> SeriesState:
-    value, at = point.value, point.at
-    assert value is not None
+def _step(state: SeriesState, point: Point, version: Version, transitions: list[Transition]) -> None:
+    at = point.at
+    assert point.value is not None
     # A falling rule is the rising one on the mirrored axis.
     sign = 1.0 if version.direction == "up" else -1.0
+    value = sign * point.value
+    if not state.level and value < sign * version.levels[0].enter:
+        state.up_since = state.down_since = STOPPED
+        return
     after_hole = state.last_ok_at is not None and at - state.last_ok_at > version.max_gap
-    up: list[datetime | None] = [None] * LEVELS
-    down: list[datetime | None] = [None] * LEVELS
+    up, down = list(STOPPED), list(STOPPED)
     reached, held = 0, 0
     for threshold in version.levels:
         i = threshold.level - 1
-        above = sign * value - sign * threshold.enter
-        if above > 0 or (above == 0 and not threshold.enter_strict):
+        enter = sign * threshold.enter
+        if value > enter or (value == enter and not threshold.enter_strict):
             above_since = up[i] = (None if after_hole else state.up_since[i]) or at
             if at - above_since >= threshold.for_dur:
                 reached = threshold.level
-        if sign * value < sign * threshold.exit:
+        if threshold.level > state.level:
+            continue
+        if value < sign * threshold.exit:
             below_since = down[i] = (None if after_hole else state.down_since[i]) or at
-            ended = at - below_since >= threshold.keep_dur
-        else:
-            ended = False
-        if not ended and threshold.level <= state.level:
-            held = threshold.level
+            if at - below_since >= threshold.keep_dur:
+                continue
+        held = threshold.level
+    state.up_since, state.down_since = (up[0], up[1], up[2], up[3]), (down[0], down[1], down[2], down[3])
 
     level = max(reached, held)
-    peak = state.peak_value
-    if max(level, state.level) and (peak is None or sign * value > sign * peak):
-        peak = value
-    if level != state.level and state.last_transition_at != at:
-        reason = ("raised" if state.level else "entered") if level > state.level else "lowered" if level else "resolved"
-        transitions.append(
-            Transition(at, state.level, level, value, reason, version.rule_version_id, point.unit_code, peak)
-        )
-        state = replace(state, last_transition_at=at)
-    else:
+    if state.last_transition_at == at:
         level = state.level
-    return replace(
-        state,
-        level=level,
-        up_since=(up[0], up[1], up[2], up[3]),
-        down_since=(down[0], down[1], down[2], down[3]),
-        last_ok_at=at,
-        last_value=value,
-        peak_value=peak if level else None,
-        data_state="ok",
+    if max(level, state.level) and (state.peak_value is None or value > sign * state.peak_value):
+        state.peak_value = point.value
+    if level == state.level:
+        return
+    reason = ("raised" if state.level else "entered") if level > state.level else "lowered" if level else "resolved"
+    transitions.append(
+        Transition(
+            at, state.level, level, point.value, reason, version.rule_version_id, point.unit_code, state.peak_value
+        )
     )
+    state.level, state.last_transition_at = level, at
+    if not level:
+        state.peak_value = None

@@ -50,7 +50,8 @@ def run_once(settings: Settings, at: datetime | None = None) -> None:
     except Exception as error:
         _log.exception("evaluation")
         trouble.append(f"evaluate: {error}")
-    for channel in all_channels():
+    # The inbox first: a mail server that dawdles must not hold it up.
+    for channel in sorted(all_channels(), key=lambda name: not all_channels()[name].in_database):
         try:
             report = delivery.drain(channel, settings, at)
         except (warehouse.WarehouseUnreachable, psycopg.OperationalError):

@@ -250,8 +250,7 @@ def test_the_service_evaluates_and_delivers_with_nobody_else_there(desk: Desk, m
 
     service = start()
     try:
-        until(lambda: len(mailbox.received) == 3)
-        assert desk.subjects() == ["Cảnh báo mức 2 – Xấu"]
+        until(lambda: len(mailbox.received) == 3 and desk.subjects() == ["Cảnh báo mức 2 – Xấu"])
         service.kill()
         service.wait()
         desk.run("delete from alert.heartbeat")
