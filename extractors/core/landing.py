@@ -15,7 +15,7 @@ import os
 import uuid
 import zipfile
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from extractors.core.transports import RemoteFile
 
 _MANIFEST = "manifest.jsonl"
+
+
+class _Stream:
+    """A file without seek: zipfile then writes straight on, instead of going back to every member's header."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+        self.flush = file.flush
 
 
 class Pack:
@@ -38,7 +46,8 @@ class Pack:
             stale.unlink()
         self._final = folder / f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}.zip"
         self._partial = self._final.with_suffix(".part")
-        self._zip = zipfile.ZipFile(self._partial, "w", zipfile.ZIP_STORED)
+        self._file = self._partial.open("wb", buffering=1 << 20)
+        self._zip = zipfile.ZipFile(cast("BinaryIO", _Stream(self._file)), "w", zipfile.ZIP_STORED)
         self._members: set[str] = set()
         self._manifest: list[str] = []
         self.name = self._final.relative_to(root).as_posix()
@@ -56,8 +65,9 @@ class Pack:
         """Make the pack durable and visible. Call before the transaction that refers to it commits."""
         self._zip.writestr(zipfile.ZipInfo(_MANIFEST), "\n".join(self._manifest) + "\n")
         self._zip.close()
-        with self._partial.open("rb") as file:
-            os.fsync(file.fileno())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         self._partial.rename(self._final)
         descriptor = os.open(self._final.parent, os.O_RDONLY)
         try:
@@ -68,6 +78,7 @@ class Pack:
     def discard(self) -> None:
         """Drop an unfinished pack."""
         self._zip.close()
+        self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
