@@ -178,8 +178,11 @@ def select_filter(name: str, title: str, dataset: str, column: str, *, descripti
     }
 
 
-def time_range_filter(name: str, title: str, default: str) -> Asset:
-    """A native filter for the time range of every chart that has a :func:`time_filter`."""
+def time_range_filter(name: str, title: str) -> Asset:
+    """A native filter for the time range of every chart that has a :func:`time_filter`.
+
+    It starts empty, so that every chart shows the range of its own; a default here would win over all of them.
+    """
     return {
         "id": f"NATIVE_FILTER-{name}",
         "name": title,
@@ -188,11 +191,7 @@ def time_range_filter(name: str, title: str, default: str) -> Asset:
         "type": "NATIVE_FILTER",
         "targets": [{}],
         "controlValues": {"enableEmptyFilter": False},
-        "defaultDataMask": {
-            "extraFormData": {"time_range": default},
-            "filterState": {"value": default},
-            "ownState": {},
-        },
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
         "cascadeParentIds": [],
         "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
     }
