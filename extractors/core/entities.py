@@ -81,5 +81,5 @@ LINEAGE = (
     Column("_source_row", "bigint", "Line or record number in that file, from 1."),
     Column("_row_hash", "uuid", "md5 over the key and the value columns: the same row again is not loaded again."),
     Column("_extracted_at", "timestamp with time zone", "When the file was fetched; rises within a batch."),
-    Column("_loaded_at", "timestamp with time zone", "When the batch was written."),
+    Column("_loaded_at", "timestamp with time zone", "When it was written; rises from file to file within a batch."),
 )

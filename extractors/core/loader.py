@@ -169,11 +169,13 @@ class Batch:
             schema.ensure_partitions(self._connection, self.domain, entity, missing)
             self._partitions.update((entity.name, *month) for month in missing)
         columns = [sql.Identifier(name) for name in entity.column_names]
+        # Files come oldest first: a microsecond for each lets _loaded_at tell which of two values was sent later.
         cursor.execute(
             sql.SQL(
                 "insert into {table} "
                 "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
-                "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, statement_timestamp() "
+                "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, "
+                "statement_timestamp() + l.file_no * interval '1 microsecond' "
                 "from {load} l join load_file f using (file_no) on conflict do nothing"
             ).format(
                 table=sql.Identifier(f"raw_{self.domain}", entity.name),

@@ -161,6 +161,23 @@ class FormatConformance:
         assert (report.read, report.loaded, report.duplicate) == (held, 1, held - 1)
         assert len(self.rows(settings)) == expected + 1
 
+    def test_a_correction_in_the_same_batch_is_the_later_one(self, settings: Settings, source: Path) -> None:
+        self.write_files(source, 0, 3)
+        self.load(source)
+        self.forget(settings)
+        self.correct(source, 1)
+        self.load(source)
+        entity = entities_of(self.domain)[0]
+        with warehouse.connect("loader", settings) as connection:
+            # The files were loaded together, the corrected one last: its only new row is the youngest.
+            row = connection.execute(
+                "select _source_uri, count(*) over (partition by _source_uri) "
+                f"from raw_{self.domain}.{entity.name} order by _loaded_at desc, _source_row desc limit 1"
+            ).fetchone()
+        assert row is not None
+        newest = self.ledger(settings, "source_uri", "landed_file", "landed_file_id desc limit 1")
+        assert (row[0], row[1]) == (newest[0][0], 1)
+
     def test_late_and_out_of_order_files_give_the_same_rows(self, settings: Settings, source: Path) -> None:
         for number in (3, 0, 2, 1):
             self.write_files(source, number, 1)
