@@ -89,7 +89,6 @@ class SeriesState:
     last_ok_at: datetime | None = None
     last_value: float | None = None
     peak_value: float | None = None
-    last_transition_at: datetime | None = None
     data_state: str = "ok"
 
     @property
@@ -104,7 +103,7 @@ class Transition:
     """A change of level.
 
     Attributes:
-        reason: entered, raised, lowered, resolved, rule_ended.
+        reason: entered, raised, lowered, resolved, rule_ended; of other kinds: silent, data_back, retired.
         peak_value: Most extreme value of the episode so far.
     """
 
@@ -116,6 +115,7 @@ class Transition:
     rule_version_id: int
     unit_code: str | None = None
     peak_value: float | None = None
+    revision: int = 1
 
 
 def fold_series(
@@ -124,7 +124,7 @@ def fold_series(
     """Fold ``points`` into ``state``.
 
     Points behind the watermark are passed over (the engine reports them as late). A newer revision of the point at the
-    watermark is the same moment seen again: it may still change the level, but a moment changes the level once only.
+    watermark is the same moment seen again: it may change the level again, once per revision.
 
     Args:
         state: Where the series stands.
@@ -165,12 +165,9 @@ def _in_force(versions: Sequence[Version], at: datetime) -> Version | None:
 def _end_without_rule(
     state: SeriesState, point: Point, versions: Sequence[Version], transitions: list[Transition]
 ) -> None:
-    if state.level and versions and state.last_transition_at != point.at:
-        last = versions[-1].rule_version_id
-        transitions.append(
-            Transition(point.at, state.level, 0, point.value, "rule_ended", last, point.unit_code, state.peak_value)
-        )
-        state.level, state.peak_value, state.last_transition_at = 0, None, point.at
+    if state.level and versions:
+        transitions.append(_transition(state, point, 0, "rule_ended", versions[-1].rule_version_id))
+        state.level, state.peak_value = 0, None
     state.up_since = state.down_since = STOPPED
 
 
@@ -203,18 +200,19 @@ def _step(state: SeriesState, point: Point, version: Version, transitions: list[
     state.up_since, state.down_since = (up[0], up[1], up[2], up[3]), (down[0], down[1], down[2], down[3])
 
     level = max(reached, held)
-    if state.last_transition_at == at:
-        level = state.level
     if max(level, state.level) and (state.peak_value is None or value > sign * state.peak_value):
         state.peak_value = point.value
     if level == state.level:
         return
     reason = ("raised" if state.level else "entered") if level > state.level else "lowered" if level else "resolved"
-    transitions.append(
-        Transition(
-            at, state.level, level, point.value, reason, version.rule_version_id, point.unit_code, state.peak_value
-        )
-    )
-    state.level, state.last_transition_at = level, at
+    transitions.append(_transition(state, point, level, reason, version.rule_version_id))
+    state.level = level
     if not level:
         state.peak_value = None
+
+
+def _transition(state: SeriesState, point: Point, to_level: int, reason: str, rule_version_id: int) -> Transition:
+    return Transition(
+        point.at, state.level, to_level, point.value, reason, rule_version_id, point.unit_code, state.peak_value,
+        point.revision,
+    )  # fmt: skip

@@ -52,7 +52,10 @@ join alert.rule_version v using (rule_version_id)
 join alert.series_state st
     on (st.rule_id, st.entity_type, st.entity_id) = (d.rule_id, d.entity_type, d.entity_id)
 left join alerting.entity e on (e.entity_type, e.entity_id) = (d.entity_type, d.entity_id)
-left join alert.transition close on close.incident_id = d.incident_id and close.to_level = 0
+left join lateral (
+    select t.value from alert.transition t where t.incident_id = d.incident_id and t.to_level = 0
+    order by t.transition_id desc limit 1
+) close on true
 left join lateral (
     select t.label_vi, t.label_en from alert.threshold t
     where t.rule_version_id = d.rule_version_id and t.level = d.true_level

@@ -94,8 +94,7 @@ def read_states(connection: psycopg.Connection) -> dict[SeriesKey, Series]:
     cursor.execute(
         """
         select rule_id, entity_type, entity_id, unit_code, incident_id, level, up_since, down_since, watermark,
-            watermark_revision, heard_at, last_ok_at, last_value::float8, peak_value::float8, last_transition_at,
-            data_state
+            watermark_revision, heard_at, last_ok_at, last_value::float8, peak_value::float8, data_state
         from alert.series_state
         """
     )
@@ -229,15 +228,15 @@ def copy_rows(
 _STATE = (
     "rule_id", "entity_type", "entity_id", "unit_code", "level", "up_since", "down_since", "watermark",
     "watermark_revision", "heard_at", "last_ok_at", "last_value", "peak_value", "data_state",
-    "last_transition_at", "incident_id",
+    "incident_id",
 )  # fmt: skip
 _INCIDENT = (
     "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "unit_code", "status", "level",
     "peak_level", "opened_at", "closed_at", "close_reason", "open_value", "peak_value", "ack_void_at",
 )  # fmt: skip
 _TRANSITION = (
-    "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "event_time", "from_level",
-    "to_level", "value", "reason",
+    "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "event_time", "revision",
+    "from_level", "to_level", "value", "reason",
 )  # fmt: skip
 
 
@@ -267,7 +266,8 @@ def write(connection: psycopg.Connection, changes: Changes, run_id: int) -> None
             {"run": run_id},
         )
     if changes.transitions:
-        copy_rows(connection, "alert.transition", _TRANSITION, (_transition_row(i, t) for i, t in changes.transitions))
+        rows = ((i.incident_id, *_transition_row(i.key, i.kind, t)) for i, t in changes.transitions)
+        copy_rows(connection, "alert.transition", _TRANSITION, rows)
         fields = ", ".join(_TRANSITION)
         connection.execute(
             f"insert into alert.transition ({fields}, eval_run_id) select {fields}, %s from new_transition "
@@ -296,32 +296,24 @@ def _incident_row(i: Incident) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _transition_row(i: Incident, t: Transition) -> tuple[Any, ...]:
+def _transition_row(key: SeriesKey, kind: str, t: Transition) -> tuple[Any, ...]:
     return (
-        i.incident_id, *_key_with_version(i.key, t.rule_version_id), i.kind, t.event_time, t.from_level, t.to_level,
-        t.value, t.reason,
+        key.rule_id, t.rule_version_id, key.entity_type, key.entity_id, kind, t.event_time, t.revision, t.from_level,
+        t.to_level, t.value, t.reason,
     )  # fmt: skip
-
-
-def _key_with_version(key: SeriesKey, rule_version_id: int) -> tuple[Any, ...]:
-    return key.rule_id, rule_version_id, key.entity_type, key.entity_id
 
 
 def _state_row(key: SeriesKey, series: Series) -> tuple[Any, ...]:
     s = series.state
     return (
         *key, series.unit_code, s.level, list(s.up_since), list(s.down_since), s.watermark, s.watermark_revision,
-        s.heard_at, s.last_ok_at, s.last_value, s.peak_value, s.data_state, s.last_transition_at, series.incident_id,
+        s.heard_at, s.last_ok_at, s.last_value, s.peak_value, s.data_state, series.incident_id,
     )  # fmt: skip
 
 
 def write_shadow(connection: psycopg.Connection, run_id: int, found: Iterable[tuple[SeriesKey, Transition]]) -> None:
     """Write what a backfill or replay would have said; the reconciler never reads it."""
-    rows = [
-        (run_id, *_key_with_version(key, t.rule_version_id), "value", t.event_time, t.from_level, t.to_level, t.value,
-         t.reason)
-        for key, t in found
-    ]  # fmt: skip
+    rows = [(run_id, *_transition_row(key, "value", transition)) for key, transition in found]
     if rows:
         columns = ("eval_run_id", *_TRANSITION[1:])
         copy_rows(connection, "alert.shadow_transition", columns, rows)

@@ -26,8 +26,8 @@ insert into alert.rule (code, domain, signal_code, owner_unit, title_vi, title_e
     values ('bench', 'air_quality', 'bench', 'SNNMT', 'Đo', 'Bench');
 insert into alert.rule_version (rule_id, version, effective, max_gap, nodata_after, notify_max_age, message_vi,
     message_en, legal_basis, reason, author)
-    select rule_id, 1, tstzrange('2020-01-01', null), '15 min', '{1 h}', '1 h', '{{ entity }}', '{{ entity }}', '–', '–',
-        'a' from alert.rule;
+    select rule_id, 1, tstzrange('2020-01-01', null), '15 min', '{1 h}', '1 h', '{{ entity }}', '{{ entity }}',
+        '–', '–', 'a' from alert.rule;
 insert into alert.threshold (rule_version_id, level, enter_value, exit_value, for_dur, keep_dur)
     select rule_version_id, level, 90 + level * 2.4, 80 + level * 2.4, '5 min', '10 min'
     from alert.rule_version, generate_series(1, 4) as level;

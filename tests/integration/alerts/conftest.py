@@ -101,7 +101,7 @@ class Desk:
             ((event_time - MIDNIGHT) / timedelta(hours=1), level)
             for event_time, level in self.rows(
                 "select event_time, to_level from alert.transition "
-                "where kind = %s and entity_id = %s order by event_time",
+                "where kind = %s and entity_id = %s order by event_time, revision",
                 kind, station,
             )
         ]  # fmt: skip

@@ -121,6 +121,17 @@ def test_a_late_correction_is_silent_and_marks_the_incident_it_contradicts(desk:
     ) == [(90, 2, True)]
 
 
+def test_a_correction_of_the_newest_hour_is_told_at_once(desk: Desk) -> None:
+    """Station files of one hour that come in pieces: the level follows, in one incident."""
+    for minute, value in enumerate((95, 120, 170, 250, 420)):
+        desk.signal({0: value})
+        desk.tick(0.1 + minute / 60)
+    assert desk.transitions() == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert len(desk.subjects()) == 4
+    assert desk.one("select count(*) from alert.incident") == 1
+    assert desk.one("select count(*) from alert.late_observation") == 0
+
+
 def test_rows_of_a_slow_transaction_are_found_though_later_ones_overtook_them(desk: Desk) -> None:
     """A writer that takes its change ids first and commits last: nothing is passed over, nothing is folded twice."""
     desk.signal({0: 60})

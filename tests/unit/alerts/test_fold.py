@@ -159,11 +159,15 @@ def test_rows_behind_the_watermark_change_nothing() -> None:
     assert fold_series(state, hourly(300, start=1), (AQI,)) == (state, [])
 
 
-def test_a_correction_of_the_newest_hour_counts_once() -> None:
+def test_a_correction_of_the_newest_hour_counts_and_each_correction_once() -> None:
     state, _ = fold_series(SeriesState(), hourly(95), (AQI,))
     state, transitions = fold_series(state, [Point(at(0), 120, revision=2)], (AQI,))
     assert levels(transitions) == [(0, 1)]
-    state, transitions = fold_series(state, [Point(at(0), 60, revision=3)], (AQI,))
+    higher = [Point(at(0), 250, revision=3)]
+    state, transitions = fold_series(state, higher, (AQI,))
+    assert levels(transitions) == [(0, 3)]
+    assert fold_series(state, higher, (AQI,)) == (state, [])
+    state, transitions = fold_series(state, [Point(at(0), 60, revision=4)], (AQI,))
     assert transitions == []
     assert run_on(state, hourly(60, start=1)) == [(1, 0)]
 

@@ -243,7 +243,6 @@ create table alert.series_state (
     last_value numeric,
     peak_value numeric,
     data_state text not null default 'ok' check (data_state in ('ok', 'unusable', 'nodata')),
-    last_transition_at timestamptz,
     incident_id uuid,
     primary key (rule_id, entity_type, entity_id)
 ) with (fillfactor = 60);
@@ -291,13 +290,14 @@ create table alert.transition (
     entity_id text not null,
     kind text not null,
     event_time timestamptz not null,
+    revision integer not null default 1,   -- of the signal row: the newest hour, corrected, may change the level again
     from_level integer not null,
     to_level integer not null,
     value numeric,
     reason text not null,
     eval_run_id bigint references alert.eval_run,
     recorded_at timestamptz not null default clock_timestamp(),
-    constraint once unique (rule_id, entity_type, entity_id, kind, event_time),
+    constraint once unique (rule_id, entity_type, entity_id, kind, event_time, revision),
     check (from_level <> to_level)
 );
 create index on alert.transition (incident_id);
@@ -320,6 +320,7 @@ create table alert.shadow_transition (
     entity_id text not null,
     kind text not null,
     event_time timestamptz not null,
+    revision integer not null,
     from_level integer not null,
     to_level integer not null,
     value numeric,
