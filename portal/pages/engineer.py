@@ -16,9 +16,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ky-su", response_class=HTMLResponse)
 def pipeline(request: Request, database: Db, settings: Config, who: Reader, _user: Engineer) -> HTMLResponse:
     """Freshness, volumes and failures per domain, and the newest batches."""
-    health = database.rows_if_built(
-        "select * from serving.rpt_ops_pipeline_health order by newest_data_at is null, is_stale desc, domain"
-    )
+    planned = {domain.name for domain in all_domains() if domain.status != "live"}
+    health = database.rows_if_built("select * from serving.rpt_ops_pipeline_health order by is_stale desc, domain")
     batches = database.rows(
         """
         select batch_id, domain, status, mode, started_at, published_at, file_count, read_count, loaded_count,
@@ -31,10 +30,9 @@ def pipeline(request: Request, database: Db, settings: Config, who: Reader, _use
     return render(
         request,
         "engineer.html",
-        health=health,
+        health=None if health is None else [r for r in health if r["domain"] not in planned or r["batches_24h"]],
         batches=batches,
         titles=titles,
-        planned={domain.name for domain in all_domains() if domain.status != "live"},
         airflow_url=settings.airflow_url(),
         superset_url=settings.superset_url(),
         has_data_docs=(settings.home / "data_docs" / "index.html").exists(),

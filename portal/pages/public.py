@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from ioc.warehouse import WarehouseUnreachable
 from portal import domains
@@ -27,6 +27,12 @@ def citizens(request: Request, database: Db, who: Reader) -> HTMLResponse:
 def api_description(request: Request) -> HTMLResponse:
     """The public API, described for people from its own OpenAPI document."""
     return render(request, "api.html", api=request.app.openapi())
+
+
+@router.get("/favicon.ico")
+def icon() -> Response:
+    """Pages that name no icon of their own."""
+    return RedirectResponse("/static/star.svg", status_code=301)
 
 
 @router.get("/health")

@@ -92,13 +92,45 @@ def trace(request: Request, database: Db, _user: SignedIn, station_code: str, ho
     )
     if not hours or hours[0]["hour_ending"] != hour_ending:
         raise NotFoundError
+    readings = database.rows_if_built(
+        """
+        select * from serving.rpt_air_quality_reading
+        where station_code = %(station_code)s and measured_at > %(since)s and measured_at <= %(until)s
+        order by parameter, measured_at
+        """,
+        {"station_code": station_code, "since": hour_ending - timedelta(hours=1), "until": hour_ending},
+    )
     return render(
         request,
         "air_quality/templates/trace.html",
         hour=hours[0],
         parameters=_parameters(hours[0]),
         twelve=_twelve(hours, hour_ending),
+        readings=readings or [],
+        sources=_sources(readings or []),
     )
+
+
+def _sources(readings: list[Row]) -> list[dict[str, Any]]:
+    """File (and batch) → how many of the hour's readings it brought, how many of them count, the last one's time."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in readings:
+        uri = row["source_uri"] or "?"
+        source = found.setdefault(
+            (uri, row["batch_id"]),
+            {
+                "uri": uri,
+                "file": uri.rsplit("/", 1)[-1],
+                "batch_id": row["batch_id"],
+                "read": 0,
+                "used": 0,
+                "last": None,
+            },
+        )
+        source["read"] += 1
+        source["used"] += bool(row["is_valid"])
+        source["last"] = max(source["last"] or row["measured_at"], row["measured_at"])
+    return sorted(found.values(), key=lambda source: (source["last"], source["file"]))
 
 
 def _parameters(row: Row) -> list[dict[str, Any]]:

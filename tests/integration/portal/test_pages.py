@@ -167,6 +167,21 @@ def test_a_number_can_be_followed_to_its_twelve_hours(signed_in: Callable[[str],
     assert f"c9 {hour - timedelta(hours=8):%H:%M %d/%m/%Y} – – –" in text, "a missing hour is shown as missing"
 
 
+def test_the_files_of_an_hour_are_named_and_engineers_reach_their_lines(
+    signed_in: Callable[[str], Person], settings: Settings
+) -> None:
+    page = f"/truy-vet/air_quality/TH_NGHISON/{newest_hour(settings):%Y-%m-%dT%H:%M}"
+    told = signed_in("lanhdao").text(page)
+    assert "11 trong 12 giá trị của giờ được tính, từ 12 tệp" in words(told)
+    assert re.search(r"TH_NGHISON_\d{14}\.txt", told)
+    for inner in ("sftp://", "/engineer/data-docs/", "đang hiệu chuẩn"):
+        assert inner not in told
+    inside = signed_in("kysu").text(page)
+    assert "sftp://tram.example.vn/TH_NGHISON/TH_NGHISON_" in inside
+    assert 'href="/engineer/data-docs/air_quality/17.html"' in inside
+    assert re.search(r"không đang hiệu chuẩn 17 TH_NGHISON_\d{14}\.txt:3", words(inside))
+
+
 @pytest.mark.parametrize("path", ["TH_NGHISON/2001-01-01T10:00", "NOWHERE/2026-11-22T10:00", "TH_NGHISON/yesterday"])
 def test_an_hour_that_does_not_exist_is_not_found(signed_in: Callable[[str], Person], path: str) -> None:
     answer = signed_in("lanhdao").get(f"/truy-vet/air_quality/{path}")

@@ -238,3 +238,19 @@ def test_readers_of_serving_cannot_reach_behind_it(air: Settings, built: transfo
     for role in ("bi_reader", "portal"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             _ask(air, "select 1 from marts.fct_air_aqi_hourly", role=role)
+
+
+def test_an_hour_can_be_followed_to_the_lines_of_its_files(air: Settings, built: transform.TransformReport) -> None:
+    assert built.failed == 0
+    rows = _ask(
+        air,
+        "select value_sent, unit_sent, value, is_valid, flags_vi, source_uri, source_row "
+        "from serving.rpt_air_quality_reading "
+        "where station_code = 'TH_BIMSON_KK02' and measured_at > %s and measured_at <= %s",
+        NOON - HOUR,
+        NOON,
+        role="portal",
+    )
+    assert len(rows) == 12
+    assert {row[:6] for row in rows} == {(30, "ug/m3", 30, False, "thiết bị báo lỗi", "test://batch")}
+    assert len({row[6] for row in rows}) == 12, "every value has a line of its own"
