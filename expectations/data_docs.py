@@ -73,18 +73,23 @@ def build(domain: str, batch_ids: Iterable[int], settings: Settings) -> Path:
         promises = _rows(connection, _PROMISES, domain)
     _prune(root / domain, {batch["batch_id"] for batch in batches})
     kept = {path.stem for path in (root / domain).glob("*.html")}
-    _write(root / domain / "index.html", pages, "domain", domain=domain, batches=batches, promises=promises, kept=kept)
+    title, _ = _titles().get(domain, (domain, domain))
+    values = {"domain": domain, "title": title, "batches": batches, "promises": promises, "kept": kept}
+    _write(root / domain / "index.html", pages, "domain", **values)
     _write(root / "index.html", pages, "index", domains=_contents(root, settings))
     return root / "index.html"
 
 
+def _titles() -> dict[str, tuple[str, str]]:
+    return {domain.name: (domain.title_vi, domain.title_en) for domain in all_domains()}
+
+
 def _contents(root: Path, settings: Settings) -> list[dict[str, Any]]:
-    titles = {domain.name: (domain.title_vi, domain.title_en) for domain in all_domains()}
     found = []
     with warehouse.connect("loader", settings) as connection:
         for path in sorted(root.glob("*/index.html")):
             name = path.parent.name
-            title_vi, title_en = titles.get(name, (name, name))
+            title_vi, title_en = _titles().get(name, (name, name))
             newest = next(iter(_rows(connection, _BATCHES, name, 1)), None)
             found.append({"name": name, "title_vi": title_vi, "title_en": title_en, "newest": newest})
     return found

@@ -7,11 +7,14 @@ module level.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -21,8 +24,6 @@ from expectations.suite import Expectation, Suite, SuiteError
 from ioc import warehouse
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from ioc.settings import Settings
 
 EXAMPLES = 10
@@ -51,16 +52,30 @@ class Outcome:
     observed: dict[str, Any]
 
 
+class _Later(ModuleType):
+    """Stands for a module that is imported when somebody asks for something in it.
+
+    ``importlib.util.LazyLoader`` would not do: Great Expectations calls ``inspect.stack()``, which looks at the
+    ``__file__`` of every module and so loads them all.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+            importlib.import_module(self.__name__)
+        return getattr(sys.modules[self.__name__], name)
+
+
 @cache
 def _great_expectations() -> ModuleType:
-    # The statistics package takes a quarter of the import and serves distribution tests only: let it load when touched.
-    if "scipy.stats" not in sys.modules and (spec := importlib.util.find_spec("scipy.stats")) and spec.loader:
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["scipy.stats"] = sys.modules["scipy"].__dict__["stats"] = module
-        spec.loader.exec_module(module)
-    # No usage statistics leave the province's network.
+    # The statistics package takes a third of the import and serves distribution tests only.
+    if "scipy.stats" not in sys.modules and (spec := importlib.util.find_spec("scipy.stats")):
+        later = _Later("scipy.stats")
+        later.__file__ = spec.origin
+        sys.modules["scipy.stats"] = sys.modules["scipy"].__dict__["stats"] = later
+    # No usage statistics leave the province's network, and a line per function does not fill the log.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations
 
     return great_expectations
