@@ -16,7 +16,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ioc import domains, warehouse
 from ioc.secrets import Secrets
@@ -72,9 +72,10 @@ def _filled_in(template: str, settings: Settings) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name.startswith("secret:"):
-            return Secrets.of(settings).get(name.removeprefix("secret:"))
+            return quote(Secrets.of(settings).get(name.removeprefix("secret:")), safe="")
         if name == "home" or name.startswith("port_"):
-            return str(getattr(settings, name))
+            # A folder name with a space must not become two sources.
+            return quote(str(getattr(settings, name)))
         raise AttributeError(name)
 
     return re.sub(r"\{([a-z_:]+)\}", value, template)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from ioc.secrets import Secrets
 from ioc.settings import Settings
 from ioc.stack import environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -37,6 +35,13 @@ def test_sources_of_the_sandbox_are_filled_in(one: Settings, tmp_path: Path) -> 
     assert environment.sources(one, sandbox) == {
         "IOC_SOURCE_AIR_QUALITY": f"sftp://u:{password}@127.0.0.1:21022/a file://{one.home}/b#m"
     }
+
+
+def test_a_folder_with_a_space_stays_one_source(one: Settings, tmp_path: Path) -> None:
+    sandbox = _sandbox(tmp_path, 'uris = ["file://{home}/b"]')
+    spaced = one.model_copy(update={"home": Path("/srv/trung tâm")})
+    (source,) = environment.sources(spaced, sandbox)["IOC_SOURCE_AIR_QUALITY"].split()
+    assert unquote(source) == "file:///srv/trung tâm/b"
 
 
 def test_a_configured_source_wins_over_the_sandbox(
