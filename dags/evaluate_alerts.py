@@ -32,7 +32,7 @@ with platform_dag(
         """Fold, check for absence, reconcile; returns the channels that have something to send."""
         return steps.evaluate(run_id=get_current_context()["run_id"])
 
-    @task(map_index_template="{{ task.op_kwargs['channel'] }}")
+    @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['channel'] }}")
     def notify(channel: str) -> dict[str, object]:
         """Send what the outbox holds for one channel."""
         return steps.drain(channel)

@@ -1,7 +1,7 @@
 """## Bảo trì kho dữ liệu · Maintain the warehouse
 
-Daily at 02:00: partitions of the coming months, retention by configuration (`IOC_KEEP_*`), old landed files, backups
-and logs, vacuum and statistics.
+Daily at 02:00: partitions of the coming months, retention by configuration (`IOC_KEEP_*`), old landed files, backups,
+logs and runs, vacuum and statistics.
 
 Triage: the tasks do not depend on each other; clear the red one. Airflow runs this DAG; the logic is in
 `ioc.maintenance`.
@@ -15,22 +15,27 @@ with platform_dag(
     "maintain_warehouse", __doc__, title_vi="Bảo trì kho dữ liệu", schedule=cron("0 2 * * *"), tier=2
 ) as dag:
 
-    @task
+    @task(multiple_outputs=False)
     def partitions() -> dict[str, list[str]]:
         """Partitions of the coming months."""
         return steps.make_partitions()
 
-    @task
+    @task(multiple_outputs=False)
     def retention() -> dict[str, object]:
         """Remove what is older than the configuration keeps."""
         return steps.maintain("retention")
 
-    @task
+    @task(multiple_outputs=False)
     def files() -> dict[str, object]:
         """Remove old landed packs, backups and logs."""
         return steps.maintain("files")
 
     @task
+    def history() -> str:
+        """Remove old runs from Airflow's database."""
+        return steps.trim_history()
+
+    @task(multiple_outputs=False)
     def statistics() -> dict[str, object]:
         """Vacuum and analyse what changed."""
         return steps.maintain("statistics")
@@ -38,4 +43,5 @@ with platform_dag(
     partitions()
     retention()
     files()
+    history()
     statistics()

@@ -15,7 +15,7 @@ with platform_dag(
     "publish_superset", __doc__, title_vi="Xuất bản bảng điều khiển", schedule=cron("30 3 * * *"), tier=3
 ) as dag:
 
-    @task
+    @task(multiple_outputs=False)
     def push() -> dict[str, object]:
         """Overwrite Superset's assets with the files."""
         return steps.push_dashboards()

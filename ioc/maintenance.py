@@ -37,6 +37,7 @@ class KeepSettings(BaseSettings):
     transform_days: int = Field(default=90, ge=7, description="Results of dbt nodes.")
     backups: int = Field(default=7, ge=1, description="Newest dumps of the warehouse.")
     log_days: int = Field(default=14, ge=1, description="Logs of Airflow's tasks.")
+    history_days: int = Field(default=30, ge=7, description="Runs and tasks in Airflow's own database.")
 
 
 @dataclass

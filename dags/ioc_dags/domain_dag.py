@@ -48,7 +48,7 @@ def domain_dag(name: str, doc: str | None) -> DAG:
         params=_window_params(),
     ) as dag:
         # One at a time over all runs, backfills included: they wait for each other here and not inside the database.
-        one_at_a_time: dict[str, Any] = {"max_active_tis_per_dag": 1}
+        one_at_a_time: dict[str, Any] = {"max_active_tis_per_dag": 1, "multiple_outputs": False}
 
         @task(**one_at_a_time)
         def extract() -> dict[str, Any]:

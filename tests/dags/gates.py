@@ -17,7 +17,7 @@ TASKS = {"extract": ["validate", "watch"], "validate": ["publish", "watch"], "pu
 PLATFORM_DAGS: dict[str, dict[str, list[str]]] = {
     "backup_warehouse": {"dump": []},
     "evaluate_alerts": {"evaluate": ["notify"], "notify": []},
-    "maintain_warehouse": {"files": [], "partitions": [], "retention": [], "statistics": []},
+    "maintain_warehouse": {"files": [], "history": [], "partitions": [], "retention": [], "statistics": []},
     "publish_superset": {"push": []},
 }
 # The whole vocabulary, written down a second time: a new word must be wanted twice.
