@@ -198,3 +198,15 @@ def _finish(
 
 def _back_off(attempt: int) -> timedelta:
     return min(timedelta(seconds=15 * 2 ** min(attempt - 1, 10)), _LONGEST_BACK_OFF)
+
+
+def due_channels(settings: Settings | None = None, at: datetime | None = None) -> list[str]:
+    """Channels with something to send at ``at`` (default: now), messages of dead senders included."""
+    at = at or datetime.now(UTC)
+    with warehouse.connect("alerts", settings) as connection:
+        rows = connection.execute(
+            "select distinct channel from notify.outbox where (status = 'queued' and not_before <= %s) "
+            "or (status = 'sending' and lease_until < %s) order by channel",
+            (at, at),
+        ).fetchall()
+    return [channel for (channel,) in rows]

@@ -101,16 +101,11 @@ def _mark_transformed(domain: str, publish_seq: int) -> None:
 
 def evaluate(*, run_id: str) -> list[str]:
     """Evaluate every alert rule that is due; returns the channels whose outbox has something to send now."""
-    from alerts import engine
-    from ioc import warehouse
+    from alerts import delivery, engine
 
     report = engine.evaluate(airflow_run_id=run_id)
     _LOG.info("%s", report.as_dict())
-    with warehouse.connect("alerts") as connection:
-        due = connection.execute(
-            "select distinct channel from notify.outbox where status = 'queued' and not_before <= clock_timestamp()"
-        ).fetchall()
-    return sorted(channel for (channel,) in due)
+    return delivery.due_channels()
 
 
 def drain(channel: str) -> dict[str, Any]:

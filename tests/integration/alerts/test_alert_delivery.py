@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alerts import delivery
+from alerts.channels import email as email_channel
+from alerts.channels.base import Result
 from ioc.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -134,7 +136,9 @@ def test_killed_between_claim_and_sending_then_sent_once(desk: Desk, mailbox: Ma
             )
         finally:
             del os.environ["IOC_SMTP_URL"]
+    assert delivery.due_channels(desk.settings, desk.at(0.101)) == ["web"]
     assert desk.deliver(0.101)["email"].sent == 0, "the lease of the dead sender still runs"
+    assert delivery.due_channels(desk.settings, desk.at(0.2)) == ["email"]
     assert desk.deliver(0.2)["email"].sent == waiting
     assert Counter(m["Message-ID"] for m in mails(mailbox)).most_common(1)[0][1] == 1
     assert len(mailbox.received) == waiting
@@ -153,6 +157,25 @@ def test_killed_between_sending_and_writing_it_down_keeps_the_message_id(desk: D
     assert len(mailbox.received) == 2
     assert len({m["Message-ID"] for m in mails(mailbox)}) == 1
     assert desk.rows("select status, attempt_count from notify.outbox where channel = 'email'") == [("accepted", 2)]
+
+
+def test_a_sender_that_outlived_its_lease_does_not_overwrite_its_successor(
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.signal({0: 120})
+    desk.evaluate(0.1)
+    kept = email_channel._send
+
+    def slow(*_: object) -> Result:
+        monkeypatch.setattr(email_channel, "_send", kept)
+        assert desk.deliver(0.2)["email"].sent == 1, "the lease is over: somebody else sends it"
+        return Result("retry", error="too late to matter")
+
+    monkeypatch.setattr(email_channel, "_send", slow)
+    report = desk.deliver(0.1)["email"]
+    assert (report.sent, report.retried) == (0, 0)
+    assert desk.rows("select status, last_error from notify.outbox where channel = 'email'") == [("accepted", None)]
+    assert len(mailbox.received) == 1
 
 
 def test_the_inbox_gets_each_message_exactly_once_through_kills(desk: Desk) -> None:

@@ -154,6 +154,12 @@ def test_folding_the_same_points_again_adds_nothing() -> None:
     assert fold_series(state, points, (AQI,)) == (state, [])
 
 
+def test_the_given_state_stays_as_it_was() -> None:
+    state = SeriesState()
+    fold_series(state, hourly(120, 160), (AQI,))
+    assert state == SeriesState()
+
+
 def test_rows_behind_the_watermark_change_nothing() -> None:
     state, _ = fold_series(SeriesState(), hourly(50, 60, start=5), (AQI,))
     assert fold_series(state, hourly(300, start=1), (AQI,)) == (state, [])
