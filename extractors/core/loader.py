@@ -15,7 +15,6 @@ import psycopg
 from psycopg import sql
 
 from extractors.core import ledger, schema
-from extractors.core.errors import Fatal, Retriable
 from extractors.core.landing import Pack
 from ioc import warehouse
 
@@ -189,23 +188,11 @@ class Batch:
         return cursor.rowcount
 
     def commit(self) -> None:
-        """Make everything visible at once.
-
-        Raises:
-            Retriable: the warehouse went away; nothing of the batch is there, run again.
-            Fatal: the warehouse refused a row that the parser let pass.
-        """
-        try:
-            self._send()
-            self._wait()
-            self._share_out_duplicates()
-            self._finish()
-        except psycopg.OperationalError as error:
-            self.discard()
-            raise Retriable(f"the warehouse went away while {self.domain} was loaded ({error}); run again") from error
-        except psycopg.Error as error:
-            self.discard()
-            raise Fatal(f"the warehouse refused the batch of {self.domain}: {error}; nothing of it was kept") from error
+        """Make everything visible at once; after an error nothing of the batch is there, once it is discarded."""
+        self._send()
+        self._wait()
+        self._share_out_duplicates()
+        self._finish()
         self._writer.shutdown()
 
     def _share_out_duplicates(self) -> None:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+import psycopg
+
 from extractors.core import ledger, schema
 from extractors.core.errors import ExtractError, Fatal, Retriable, Skippable
 from extractors.core.fetch import fetch_all
@@ -135,20 +137,31 @@ class _Extraction:
         self.listed = 0
 
     def drain(self, uris: list[str]) -> LoadReport:
-        sources = [(text, SourceUri.parse(text)) for text in dict.fromkeys(uris)]
-        troubles: list[tuple[SourceUri, ExtractError]] = []
         try:
-            for text, uri in sources:
-                try:
-                    self._source(text, uri)
-                except (Retriable, Fatal) as error:
-                    _LOG.warning("%s", error)
-                    troubles.append((uri, error))
-            self._commit()
-        except BaseException:
+            return self._drain(uris)
+        except psycopg.OperationalError as error:
+            raise Retriable(f"the warehouse went away while {self.domain} was loaded ({error}); run again") from error
+        except psycopg.Error as error:
+            raise Fatal(f"the warehouse refused the batch of {self.domain}: {error}; nothing of it was kept") from error
+        except OSError as error:
+            raise Fatal(
+                f"nothing of {self.domain} could be landed in {self.settings.landing} ({error}); "
+                "see to space and rights, then run again"
+            ) from error
+        finally:
             if self.batch is not None:
                 self.batch.discard()
-            raise
+
+    def _drain(self, uris: list[str]) -> LoadReport:
+        sources = [(text, SourceUri.parse(text)) for text in dict.fromkeys(uris)]
+        troubles: list[tuple[SourceUri, ExtractError]] = []
+        for text, uri in sources:
+            try:
+                self._source(text, uri)
+            except (Retriable, Fatal) as error:
+                _LOG.warning("%s", error)
+                troubles.append((uri, error))
+        self._commit()
         for uri, trouble in troubles:
             ledger.write_failure(self.domain, RemoteFile(uri.public, "", None, None), str(trouble), self.settings)
         if troubles:
@@ -249,16 +262,25 @@ class _Extraction:
                     file.outcome, file.message = "partial", "the file ends inside a line"
         except Skippable as error:
             file.outcome, file.message = "unreadable", str(error)
-            reject = Reject(None, raw_text(repr(content[:2_000])), error.code, str(error))
-            batch.add(number, Parsed(self.entities[0].name, rejects=[reject]))
+            self._refuse(number, content, error.code, str(error))
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            # A fault of the parser, not of the file: it must not hold up the others, nor go unseen.
+            _LOG.exception("%s: the parser failed", remote.uri)
+            file.outcome, file.message = "unreadable", f"the parser failed ({type(error).__name__}: {error}); report it"
+            self._refuse(number, content, "parser_failed", file.message)
         if not file.read:
             file.outcome = "empty"
 
+    def _refuse(self, number: int, content: bytes, code: str, reason: str) -> None:
+        reject = Reject(None, raw_text(repr(content[:2_000])), code, raw_text(reason))
+        self._current().add(number, Parsed(self.entities[0].name, rejects=[reject]))
+
     def _commit(self) -> None:
-        batch, self.batch = self.batch, None
+        batch = self.batch
         if batch is None:
             return
         batch.commit()
+        self.batch = None
         report = self.report
         report.files += len(batch.files)
         report.failed_files += sum(file.outcome == "failed" for file in batch.files)

@@ -5,6 +5,7 @@ A further format of the same domain inherits :class:`FormatConformance`, the par
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -270,6 +271,43 @@ class ExtractorConformance(FormatConformance):
         assert self.ledger(settings, "status", "load_batch") == [("loaded",)]
         assert len(self.ledger(settings, "source_uri", "source_file")) == 5
         assert not list(settings.landing.rglob("*.part"))
+
+    def test_a_warehouse_that_goes_away_is_retriable_and_leaves_nothing(
+        self, settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = self.write_files(source, 0, 3)
+        landed = landing.Pack.commit
+
+        def cut_off(pack: landing.Pack) -> None:
+            landed(pack)
+            with warehouse.connect("owner", settings) as connection:
+                connection.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and application_name = 'ioc-loader' and xact_start is not null"
+                )
+
+        with monkeypatch.context() as patched:
+            patched.setattr(landing.Pack, "commit", cut_off)
+            with pytest.raises(Retriable, match="the warehouse went away"):
+                self.load(source)
+        assert self.rows(settings) == []
+        assert self.load(source).loaded == expected
+
+    def test_a_full_disk_is_fatal_and_leaves_nothing(
+        self, settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = self.write_files(source, 0, 3)
+
+        def full(_pack: landing.Pack) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(landing.Pack, "commit", full)
+            with pytest.raises(Fatal, match="No space left on device"):
+                self.load(source)
+        assert self.rows(settings) == []
+        assert not list(settings.landing.rglob("*.part"))
+        assert self.load(source).loaded == expected
 
     def test_two_extractions_at_once_load_everything_once(self, settings: Settings, source: Path) -> None:
         expected = self.write_files(source, 0, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,12 +10,16 @@ import pytest
 from extractor_conformance import ExtractorConformance, FormatConformance
 
 from extractors.core.formats.text import VIETNAM
+from extractors.core.formats.tt10 import Tt10Format
 from extractors.core.pipeline import extract
 from ioc import warehouse
 from ioc.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from extractors.core.formats import Parsed, SourceFile
 
 _NAMES = ("PM2.5", "PM10", "O3", "CO")
 
@@ -59,6 +64,39 @@ class TestStationFiles(ExtractorConformance):
         rejects = self.ledger(settings, "source_row, reason_code, raw_text", "rejected_row", "source_row")
         assert [row[:2] for row in rejects] == [(2, "bad_value"), (3, "no_timestamp")]
         assert rejects[1][2].startswith("b␀d ")
+
+    def test_hostile_content_is_counted_and_stops_nothing(self, settings: Settings, source: Path) -> None:
+        generator = random.Random(36)
+        line = "PM2.5\t1\tµg/m3\t20260131180000\t00\n"
+        for number in range(40):
+            noise = generator.randbytes(generator.randrange(200))
+            encoding = ("utf-8", "utf-16", "cp1258")[number % 3]
+            text = line.encode() * generator.randrange(3) + noise + line.encode(encoding)
+            (source / f"N{number}_20260131180000.txt").write_bytes(text)
+        (source / "TH-1_20260131180000.txt").write_bytes(line.encode() + b"x" * 1_000_000)
+        report = self.load(source)
+        assert report.files == 41
+        assert report.read == report.loaded + report.duplicate + report.rejected > 41
+        assert len(self.rows(settings)) == report.loaded
+        longest = self.ledger(settings, "max(length(raw_text))", "rejected_row")[0][0]
+        assert longest < 11_000
+
+    def test_a_fault_of_the_parser_is_counted_and_stops_nothing(
+        self, settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.write_files(source, 0, 2)
+        (source / "TH-BAD_20260131180000.txt").write_text("x")
+        parse = Tt10Format.parse
+
+        def faulty(self: Tt10Format, data: bytes, file: SourceFile) -> Iterator[Parsed]:
+            if "BAD" in file.path:
+                raise IndexError("planted")
+            return parse(self, data, file)
+
+        monkeypatch.setattr(Tt10Format, "parse", faulty)
+        report = self.load(source)
+        assert (report.files, report.loaded, report.rejected) == (3, 8, 1)
+        assert self.ledger(settings, "reason_code", "rejected_row") == [("parser_failed",)]
 
     @pytest.mark.usefixtures("settings")
     def test_since_and_until_look_at_the_time_in_the_name(self, source: Path) -> None:

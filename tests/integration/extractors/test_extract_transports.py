@@ -20,6 +20,7 @@ from extractors.core.pipeline import extract
 from extractors.core.settings import ExtractSettings
 from extractors.core.transports import RemoteFile, is_temporary, open_transport
 from extractors.core.transports.ftp import _FtpConnection
+from ioc import warehouse
 from sandbox import keys
 from sandbox.ftp import FtpSource
 from sandbox.sftp import SftpSource
@@ -299,6 +300,25 @@ def test_goes_on_after_sudden_hang_ups(servers: Servers, scheme: str, monkeypatc
         fetched = fetch(servers.uri(scheme).replace(f":{port}/", f":{relay.port}/"))
         assert fetched == files
         assert (relay.left, relay.sessions > 3) == (0, True)
+
+
+def test_what_came_before_the_line_broke_for_good_is_loaded(
+    servers: Servers, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(servers.root / "air", 400, lines=40)
+    monkeypatch.setenv("IOC_EXTRACT_CONNECTIONS", "1")
+    with closing(Relay(servers.sftp.port, after=300_000, times=1)) as relay:
+        trusted = servers.root.parent / "known_relay"
+        trusted.write_text(servers.known_hosts.read_text().replace(f":{servers.sftp.port} ", f":{relay.port} "))
+        monkeypatch.setenv("IOC_KNOWN_HOSTS", str(trusted))
+        monkeypatch.setenv("IOC_EXTRACT_ATTEMPTS", "1")
+        uri = servers.uri("sftp").replace(f":{servers.sftp.port}/", f":{relay.port}/")
+        with pytest.raises(Retriable, match="goes on where this ended"):
+            extract("air_quality", source_uris=[uri])
+        with warehouse.connect("loader", settings) as connection:
+            ((before,),) = connection.execute("select count(*) from ops.source_file").fetchall()
+        assert 0 < before < 400
+        assert extract("air_quality", source_uris=[uri]).files == 400 - before
 
 
 def test_a_source_that_allows_few_connections_is_served_with_those(servers: Servers) -> None:
