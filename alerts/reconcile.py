@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.rows import dict_row
 
@@ -16,12 +16,10 @@ from alerts import notice, routing
 from alerts.channels import all_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     import psycopg
 
-    from alerts.channels.base import Contact
     from alerts.routing import Directory
     from ioc.settings import Settings
 
@@ -86,6 +84,13 @@ class ReconcileReport:
     unreachable: int = 0
 
 
+class _Address(NamedTuple):
+    contact_id: int
+    contact_code: str
+    channel: str
+    address: str
+
+
 @dataclass
 class _Group:
     route: dict[str, Any]
@@ -115,20 +120,16 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
         if not is_due:
             waiting += 1
             continue
-        by_contact, unreached = _recipients(teller.directory, group, fallback)
+        letters, unreached = _letters(teller.directory, group, fallback)
         unreachable += len(unreached)
         reached = [row for row in group.rows if row["incident_id"] not in unreached]
         if not reached:
             continue
-        for contact, items in by_contact:
-            for channel_name, channel in all_channels().items():
-                address = channel.address_of(contact) if channel_name in group.route["channels"] else None
-                if address:
-                    key = f"{group.route['code']}|{group.key}|{flush_seq}|{contact.code}|{channel_name}"
-                    to = notice.Destination(
-                        key, group.route["route_id"], group_id, contact.contact_id, channel_name, address
-                    )
-                    notifications += teller.enqueue(to, items)
+        for to, items in letters.items():
+            key = f"{group.route['code']}|{group.key}|{flush_seq}|{to.contact_code}|{to.channel}"
+            notifications += teller.enqueue(
+                notice.Destination(key, group.route["route_id"], group_id, to.contact_id, to.channel, to.address), items
+            )
         _remember(connection, group_id, flush_seq, reached, at)
     if notifications:
         connection.execute("select pg_notify('ioc_outbox', '')")
@@ -173,30 +174,33 @@ def _group_state(connection: psycopg.Connection, group: _Group, at: datetime) ->
     return row
 
 
-def _recipients(
+def _letters(
     directory: Directory, group: _Group, fallback: dict[str, Any] | None
-) -> tuple[list[tuple[Contact, list[dict[str, Any]]]], set[Any]]:
-    """Per contact the rows to tell; and the incidents that reach nobody."""
-    people: dict[int, Contact] = {}
-    items: dict[int, list[dict[str, Any]]] = defaultdict(list)
+) -> tuple[dict[_Address, list[dict[str, Any]]], set[Any]]:
+    """Per address the rows to tell there; and the incidents that reach nobody."""
+    letters: dict[_Address, list[dict[str, Any]]] = defaultdict(list)
     unreached = set()
     for row in group.rows:
-        found = _reachable(directory, group.route, row)
+        found = _addresses(directory, group.route, row)
         if not found and fallback:
-            found = _reachable(directory, fallback, row)
+            found = _addresses(directory, fallback, row)
         if not found:
             unreached.add(row["incident_id"])
-        for contact in found:
-            people[contact.contact_id] = contact
-            items[contact.contact_id].append(row)
-    return [(people[contact_id], items[contact_id]) for contact_id in people], unreached
+        for address in found:
+            letters[address].append(row)
+    return letters, unreached
 
 
-def _reachable(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[Contact]:
+def _addresses(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[_Address]:
+    """Where a route reaches the people who answer for ``row``, by its own channels."""
     unit = {"fixed": route["unit_code"], "rule_owner": row["owner_unit"]}.get(route["unit_mode"], row["unit_code"])
-    channels = [channel for name, channel in all_channels().items() if name in route["channels"]]
-    people: Iterable[Contact] = directory.people(unit or row["owner_unit"], route["roles"])
-    return [contact for contact in people if any(channel.address_of(contact) for channel in channels)]
+    people = directory.people(unit or row["owner_unit"], route["roles"])
+    return [
+        _Address(contact.contact_id, contact.code, name, address)
+        for contact in people
+        for name, channel in all_channels().items()
+        if name in route["channels"] and (address := channel.address_of(contact))
+    ]
 
 
 def _remember(

@@ -225,6 +225,19 @@ def test_killed_in_the_middle_of_an_evaluation_leaves_nothing_and_the_next_one_d
     assert report.notifications > 0
 
 
+def test_three_evaluations_at_once_are_one(desk: Desk) -> None:
+    desk.signal({-1: 80, 0: 170})
+    code = "import os, datetime; from alerts import engine; "
+    code += "engine.evaluate(at=datetime.datetime.fromisoformat(os.environ['AT']))"
+    environment = os.environ | {"AT": desk.at(0.1).isoformat()}
+    runs = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT_ROOT, env=environment) for _ in range(3)]
+    assert [process.wait(60) for process in runs] == [0, 0, 0]
+    assert desk.transitions() == [(0, 2)]
+    reports = [report for (report,) in desk.rows("select report from alert.eval_run")]
+    assert sorted(report["evaluated"] for report in reports) == [0, 0, 2]
+    assert sum(report["notifications"] for report in reports) == desk.one("select count(*) from notify.outbox")
+
+
 def test_two_senders_at_once_share_the_work(desk: Desk, mailbox: Mailbox) -> None:
     for number in range(30):
         desk.run(

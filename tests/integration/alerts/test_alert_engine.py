@@ -143,13 +143,14 @@ def test_rows_of_a_slow_transaction_are_found_though_later_ones_overtook_them(de
     with psycopg.connect(warehouse.url("transformer", desk.settings)) as slow:
         slow.execute(insert, ("TH-02", desk.at(1), 170))
         slow.execute(insert, ("TH-01", desk.at(-1), 170))
-        desk.signal({1: 65})
-        desk.evaluate(1.1)
-        desk.evaluate(1.2)
+        for hour in (1, 2):
+            desk.signal({hour: 65})
+            assert desk.evaluate(hour + 0.1).late == 0
+        assert desk.evaluate(2.2).late == 0, "what was folded meanwhile is not late"
         slow.commit()
-    report = desk.evaluate(1.3)
+    report = desk.evaluate(2.3)
     assert (report.firing, report.late) == (1, 1)
-    assert desk.evaluate(1.4).late == 0
+    assert desk.evaluate(2.4).late == 0
 
 
 def test_an_outage_of_six_hours_catches_up_without_old_news(desk: Desk) -> None:

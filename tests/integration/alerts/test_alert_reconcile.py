@@ -75,6 +75,17 @@ def test_nobody_in_the_route_means_the_fallback_and_nobody_at_all_means_trying_a
     assert desk.evaluate(0.4).notifications == 2
 
 
+def test_the_fallback_uses_its_own_channels(desk: Desk) -> None:
+    """A route by mail only, a person on duty with an inbox only: the message goes to the inbox."""
+    desk.run("update ref.contact set is_active = false where unit_code = 'SNNMT'")
+    desk.run("update ref.contact set is_active = false where unit_code = 'UBND'")
+    desk.run("update ref.contact set email_verified_at = null, user_name = 'trucioc' where code = 'truc-ioc'")
+    desk.run("update notify.route set channels = '{email}' where not is_fallback")
+    desk.signal({0: 120})
+    assert desk.evaluate(0.1).unreachable == 0
+    assert desk.rows("select channel, address from notify.outbox") == [("web", "trucioc")]
+
+
 def test_an_unverified_address_is_not_used(desk: Desk) -> None:
     desk.run("update ref.contact set email_verified_at = null where code = 'truc-snnmt'")
     desk.signal({0: 120})
