@@ -14,6 +14,7 @@ import json
 import os
 import uuid
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -77,8 +78,10 @@ class Pack:
 
     def discard(self) -> None:
         """Drop an unfinished pack."""
-        self._zip.close()
-        self._file.close()
+        # Not closed in the ordinary way: that would write the directory of a pack nobody wants, perhaps to a full disk.
+        self._zip.fp = None
+        with suppress(OSError):
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
 

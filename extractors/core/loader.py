@@ -7,6 +7,7 @@ holds two chunks, however large the batch.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ class Batch:
     ) -> None:
         self.domain = domain
         self.files: list[FileOutcome] = []
+        self.opened_at = time.monotonic()
         self.pack = Pack(settings.landing, domain)
         self._entities = {entity.name: entity for entity in entities}
         self._partitions: set[tuple[str, int, int]] = set()

@@ -221,7 +221,8 @@ class _Extraction:
     ) -> list[tuple[RemoteFile, str | None]]:
         """Of the young files, those that a second listing shows unchanged; the others are left for the next run."""
         time.sleep(self.tuning.recheck_s)
-        again = transport.list(lambda path: self._wanted(parser, path))
+        folders = {file.path.rpartition("/")[0] for file in young}
+        again = transport.list(lambda path: self._wanted(parser, path), folders)
         with warehouse.connect("loader", self.settings) as connection:
             stable = list(ledger.changed_files(connection, self.domain, (file for file in again if file in young)))
         self.report.left_for_next_run += len(young) - len(stable)
@@ -238,8 +239,7 @@ class _Extraction:
         known = {file.uri: sha256 for file, sha256 in due if sha256}
         for file, content in fetch_all(transport, [file for file, _ in due], self.tuning):
             self._file(parser, file, content, known.get(file.uri))
-            batch = self._current()
-            if len(batch.files) >= self.tuning.batch_files or batch.read >= self.tuning.batch_rows:
+            if self._is_full(self._current()):
                 self._commit()
 
     def _file(self, parser: Format, remote: RemoteFile, content: bytes | Skippable, known: str | None) -> None:
@@ -270,6 +270,12 @@ class _Extraction:
             self._refuse(number, content, "parser_failed", file.message)
         if not file.read:
             file.outcome = "empty"
+
+    def _is_full(self, batch: Batch) -> bool:
+        """Whether to commit now: bounded memory, and little to fetch again after a crash on a slow line."""
+        tuning = self.tuning
+        too_long = time.monotonic() - batch.opened_at >= tuning.batch_s
+        return too_long or len(batch.files) >= tuning.batch_files or batch.read >= tuning.batch_rows
 
     def _refuse(self, number: int, content: bytes, code: str, reason: str) -> None:
         reject = Reject(None, raw_text(repr(content[:2_000])), code, raw_text(reason))

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from extractors.core.errors import Fatal, Skippable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
     from datetime import datetime
 
     from extractors.core.formats import Format
@@ -119,8 +119,12 @@ class Transport(Protocol):
     parallel: bool
     files_per_connection: int
 
-    def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
+    def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """Every file below the root, folders of any depth, whose path is ``wanted``.
+
+        Args:
+            wanted: Decides by the path.
+            folders: Look only into these, not below them (paths as of the files, ``""`` for the root).
 
         Raises:
             Retriable: the source does not answer.

@@ -11,7 +11,7 @@ from extractors.core.errors import Fatal, Retriable, Skippable
 from extractors.core.transports import RemoteFile, SourceUri, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
 
     from extractors.core.settings import ExtractSettings
 
@@ -30,14 +30,14 @@ class FolderTransport:
         self._limit = settings.max_file_bytes
         self.root = Path(uri.path)
 
-    def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
+    def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """See :class:`~extractors.core.transports.Transport`; the folder's own order."""
         if self.root.is_file():
             yield self._remote(self.root.name, self.root.stat(), self.uri.public)
             return
         if not self.root.is_dir():
             raise Retriable(f"{self.uri.public}: no such folder or file; mount or create it, then run again")
-        pending = [(str(self.root), "")]
+        pending = [(f"{self.root}/{folder}", f"{folder}/" if folder else "") for folder in folders or [""]]
         while pending:
             folder, below = pending.pop()
             try:
@@ -46,7 +46,8 @@ class FolderTransport:
                         path = below + entry.name
                         try:
                             if entry.is_dir():
-                                pending.append((entry.path, f"{path}/"))
+                                if folders is None:
+                                    pending.append((entry.path, f"{path}/"))
                             elif wanted(path) and entry.is_file():
                                 yield self._remote(path, entry.stat(), self.uri.child(path))
                         except FileNotFoundError:

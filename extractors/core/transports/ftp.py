@@ -14,7 +14,7 @@ from extractors.core.transports import RemoteFile, SourceUri, too_large
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
 
     from extractors.core.settings import ExtractSettings
 
@@ -48,17 +48,18 @@ class FtpTransport:
         self._root = uri.path.rstrip("/")
         self._spare: _FtpConnection | None = None
 
-    def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
+    def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """See :class:`~extractors.core.transports.Transport`."""
         connection = self.connect()
         try:
-            pending = [""]
+            pending = [f"{folder}/" if folder else "" for folder in folders or [""]]
             while pending:
                 below = pending.pop()
                 for kind, name, size, mtime in connection.entries(f"{self._root}/{below}".rstrip("/") or "/"):
                     path = below + name
-                    if kind == "dir" and "\r" not in name:
-                        pending.append(f"{path}/")
+                    if kind == "dir":
+                        if folders is None and "\r" not in name:
+                            pending.append(f"{path}/")
                     elif kind == "file" and wanted(path):
                         yield RemoteFile(self.uri.child(path), path, size, mtime)
         except ftplib.all_errors as error:

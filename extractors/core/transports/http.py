@@ -23,7 +23,7 @@ from extractors.core.errors import Fatal, Retriable, Skippable
 from extractors.core.transports import RemoteFile, SourceUri, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
 
     from extractors.core.settings import ExtractSettings
 
@@ -87,7 +87,7 @@ class HttpTransport:
         self._url = f"{uri.scheme}://{host}{f':{uri.port}' if uri.port else ''}{urlsplit(uri.public).path or '/'}"
         self._query = {**dict(parse_qsl(uri.query, keep_blank_values=True)), **self._options.parameters}
 
-    def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
+    def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:  # noqa: ARG002 (there are none)
         """Walk the pages. Their bodies are kept (on disk when large) for :meth:`fetch_many`.
 
         When the first page has changed by the end, records may have slipped from one page to another meanwhile: the

@@ -16,7 +16,7 @@ from extractors.core.errors import Fatal, Retriable, Skippable
 from extractors.core.transports import RemoteFile, SourceUri, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
 
     from paramiko.message import Message
 
@@ -43,12 +43,12 @@ class SftpTransport:
         self._root = uri.path.rstrip("/")
         self._spare: _SftpConnection | None = None
 
-    def list(self, wanted: Callable[[str], bool]) -> Iterator[RemoteFile]:
+    def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """See :class:`~extractors.core.transports.Transport`."""
         connection = self.connect()
         folder = ""
         try:
-            pending = [""]
+            pending = [f"{below}/" if below else "" for below in folders or [""]]
             while pending:
                 below = pending.pop()
                 folder = f"{self._root}/{below}"
@@ -56,7 +56,8 @@ class SftpTransport:
                     path = below + entry.filename
                     mode = entry.st_mode or 0
                     if stat.S_ISDIR(mode):
-                        pending.append(f"{path}/")
+                        if folders is None:
+                            pending.append(f"{path}/")
                     elif (stat.S_ISREG(mode) or not mode) and wanted(path):
                         mtime = None if entry.st_mtime is None else datetime.fromtimestamp(entry.st_mtime, UTC)
                         yield RemoteFile(self.uri.child(path), path, entry.st_size, mtime)

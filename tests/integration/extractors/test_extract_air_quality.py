@@ -98,6 +98,16 @@ class TestStationFiles(ExtractorConformance):
         assert (report.files, report.loaded, report.rejected) == (3, 8, 1)
         assert self.ledger(settings, "reason_code", "rejected_row") == [("parser_failed",)]
 
+    def test_a_long_load_is_committed_in_batches(
+        self, settings: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = self.write_files(source, 0, 5)
+        monkeypatch.setenv("IOC_EXTRACT_BATCH_FILES", "2")
+        report = self.load(source)
+        assert (report.batches, report.files, report.loaded) == (3, 5, expected)
+        counts = self.ledger(settings, "file_count, loaded_count", "load_batch", "batch_id")
+        assert counts == [(2, 8), (2, 8), (1, 4)]
+
     @pytest.mark.usefixtures("settings")
     def test_since_and_until_look_at_the_time_in_the_name(self, source: Path) -> None:
         since, until = (datetime(2026, 1, 31, hour, tzinfo=VIETNAM) for hour in (19, 21))

@@ -184,6 +184,27 @@ def test_files_under_temporary_names_are_left(servers: Servers, scheme: str) -> 
     assert extract("air_quality", source_uris=[servers.uri(scheme)]).files == 3
 
 
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("scheme", [*SCHEMES, "file"])
+def test_fresh_files_are_taken_once_a_second_look_shows_them_unchanged(
+    servers: Servers, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    air = servers.root / "air"
+    lay_out(air, 6)
+    fresh = sorted(path for path in air.rglob("*.txt"))[::2]
+    (air / "TH-9_20260301000000.txt").write_bytes(fresh[0].read_bytes())
+    for path in fresh:
+        os.utime(path)
+    growing = fresh[1]
+    whole = growing.read_bytes()
+    growing.write_bytes(whole[:-20])
+    # While the second look waits, the station finishes the file: its size changes, so it is left.
+    monkeypatch.setattr("extractors.core.pipeline.time.sleep", lambda _: growing.write_bytes(whole))
+    uri = f"file://{air}" if scheme == "file" else servers.uri(scheme)
+    report = extract("air_quality", source_uris=[uri])
+    assert (report.files, report.left_for_next_run, report.rejected) == (6, 1, 0)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_wrong_password_is_fatal_and_not_shown(servers: Servers, scheme: str) -> None:
     with pytest.raises(Fatal, match="refuses the login") as caught:
