@@ -2,8 +2,9 @@
 "use strict";
 
 async function open(place) {
+  const narrow = matchMedia("(max-width: 48rem)").matches;
   const ask = async () => {
-    const answer = await fetch(`/api/embed/${place.dataset.slug}`, {
+    const answer = await fetch(`/api/embed/${place.dataset.slug}?narrow=${narrow}`, {
       method: "POST",
       headers: { "X-Form-Token": place.dataset.formToken },
     });
@@ -31,14 +32,16 @@ async function open(place) {
       },
     });
     state.remove();
-    // The frame cannot grow by itself: ask how tall the dashboard is until it has settled.
-    let checks = 0;
-    const fit = async () => {
+    // The frame cannot grow by itself: ask now and then how tall the dashboard is (tabs differ). Small differences are
+    // left alone: the dashboard measures itself against its frame and would creep.
+    let known = 0;
+    setInterval(async () => {
+      if (document.hidden) return;
       const { height } = await dashboard.getScrollSize();
-      if (height > 200) mount.style.setProperty("--embed-height", `${height}px`);
-      if (++checks < 20) setTimeout(fit, 3000);
-    };
-    setTimeout(fit, 3000);
+      if (height < 200 || Math.abs(height - known) < 40) return;
+      known = height;
+      mount.style.setProperty("--embed-height", `${height}px`);
+    }, 2000);
   } catch (error) {
     state.textContent = place.dataset.failed;
     state.classList.add("notice", "warn");

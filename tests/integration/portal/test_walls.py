@@ -105,6 +105,12 @@ def test_a_guest_token_opens_the_one_dashboard(signed_in: Callable[[str], Person
     told.parent.mkdir(exist_ok=True)
     told.write_text(json.dumps({"dashboards": {"air_quality": "0e9f5f6e-1111-2222-3333-444455556666"}, "datasets": {}}))
     answer = leader.browser.post("/api/embed/air_quality", headers={"X-Form-Token": token})
+    narrow = leader.browser.post("/api/embed/air_quality?narrow=true", headers={"X-Form-Token": token})
+    assert narrow.json()["embedded_uuid"] == answer.json()["embedded_uuid"], "no version for phones: the usual one"
+    phone = {"air_quality": "0e9f5f6e-1111-2222-3333-444455556666", "air_quality_phone": "phone-version"}
+    told.write_text(json.dumps({"dashboards": phone, "datasets": {}}))
+    narrow = leader.browser.post("/api/embed/air_quality?narrow=true", headers={"X-Form-Token": token})
+    assert narrow.json()["embedded_uuid"] == "phone-version"
     told.unlink()
     assert answer.status_code == 200
     assert answer.json()["superset_domain"] == settings.superset_url()
