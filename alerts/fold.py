@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Point(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        return self.quality == "ok" and self.value is not None
+        return self.quality == "ok" and self.value is not None and isfinite(self.value)
 
     @property
     def is_heard(self) -> bool:

@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from alerts import seed
+from alerts import delivery, engine, seed
 from ioc import warehouse
 from ioc.domains import all_domains
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ioc.settings import Settings
     from tests.integration.alerts.conftest import Desk
 
 
 def test_a_second_load_adds_nothing(desk: Desk) -> None:
     assert set(seed.seed(desk.settings).values()) == {0}
+
+
+def test_before_the_first_load_everything_runs_and_finds_nothing(settings: Settings) -> None:
+    report = engine.evaluate(settings=settings)
+    assert set(report.as_dict().values()) == {0, "live"}
+    assert delivery.drain("web", settings).sent == delivery.drain("email", settings).sent == 0
 
 
 def test_every_commune_and_every_owner_of_a_domain_is_a_unit(desk: Desk) -> None:

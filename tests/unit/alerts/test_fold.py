@@ -143,6 +143,13 @@ def test_a_calibration_value_never_fires_though_it_is_huge() -> None:
     assert fold_series(SeriesState(), [Point(at(0), 480.0, "calibrating")], (AQI,))[1] == []
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_what_is_not_a_number_is_unusable(value: float | None) -> None:
+    state, transitions = fold_series(SeriesState(), [Point(at(0), 120), Point(at(1), value)], (AQI,))
+    assert levels(transitions) == [(0, 1)]
+    assert (state.data_state, state.last_value) == ("unusable", 120)
+
+
 def test_too_few_values_are_silence_but_a_calibration_is_a_word() -> None:
     state, _ = fold_series(SeriesState(), hourly(50, "calibrating", "insufficient"), (AQI,))
     assert state.heard_at == at(1)
