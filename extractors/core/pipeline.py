@@ -43,6 +43,7 @@ class LoadReport:
         files: Files taken, whatever came of them.
         read: Lines and records seen; always ``loaded + duplicate + rejected``.
         failed_files: Files that could not be had; the next run tries again.
+        failed_folders: Folders that could not be listed; their outcome is in the ledger.
         left_for_next_run: Files that are still being written.
     """
 
@@ -54,6 +55,7 @@ class LoadReport:
     duplicate: int = 0
     rejected: int = 0
     failed_files: int = 0
+    failed_folders: int = 0
     left_for_next_run: int = 0
     batch_ids: list[int] = field(default_factory=list)
 
@@ -176,6 +178,10 @@ class _Extraction:
         try:
             started = datetime.now(UTC)
             due, young = self._due(transport, parser)
+            for folder, reason in transport.skipped.items():
+                _LOG.warning("%s", reason)
+                ledger.write_failure(self.domain, RemoteFile(folder, "", None, None), reason, self.settings)
+            self.report.failed_folders += len(transport.skipped)
             self._take(transport, parser, due)
             if young:
                 self._take(transport, parser, self._settled(transport, parser, young))

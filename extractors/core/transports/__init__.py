@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
@@ -16,7 +17,6 @@ from extractors.core.errors import Fatal, Skippable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence, Set
-    from datetime import datetime
 
     from extractors.core.formats import Format
     from extractors.core.settings import ExtractSettings
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _TEMPORARY = re.compile(
     r"(?:^|/)[.~]|\.(?:tmp|temp|part|partial|filepart|crdownload|writing|uploading|swp|lock)$|~$", re.IGNORECASE
 )
+
+
+_DEEPEST = 24
+# Kind ("dir", "file" or something else), name, size, time of last change.
+Entry = tuple[str, str, int | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +118,13 @@ class Transport(Protocol):
     Attributes:
         parallel: Whether several connections help.
         files_per_connection: Files from which one more connection pays.
+        skipped: Folders that could not be listed, by URI, with the reason.
     """
 
     uri: SourceUri
     parallel: bool
     files_per_connection: int
+    skipped: dict[str, str]
 
     def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """Every file below the root, folders of any depth, whose path is ``wanted``.
@@ -141,6 +148,41 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close what listing opened; never raises."""
+
+
+def walk(
+    transport: Transport,
+    entries: Callable[[str], Iterator[Entry]],
+    wanted: Callable[[str], bool],
+    folders: Set[str] | None,
+) -> Iterator[RemoteFile]:
+    """The files below a transport's root, folder by folder. A folder that refuses itself does not hold up the others.
+
+    Args:
+        transport: Whose ``skipped`` takes the folders that were refused.
+        entries: Lists one folder, given as ``""`` or ``a/b/``; raises Skippable when it is refused or gone.
+        wanted: See :meth:`Transport.list`.
+        folders: See :meth:`Transport.list`.
+
+    Raises:
+        Fatal: the root itself is refused or missing.
+    """
+    pending = [f"{folder}/" if folder else "" for folder in folders or [""]]
+    while pending:
+        below = pending.pop()
+        try:
+            for kind, name, size, mtime in entries(below):
+                path = below + name
+                if kind == "dir":
+                    # Links can make a circle of folders.
+                    if folders is None and path.count("/") < _DEEPEST:
+                        pending.append(f"{path}/")
+                elif kind == "file" and wanted(path):
+                    yield RemoteFile(transport.uri.child(path), path, size, mtime)
+        except Skippable as error:
+            if not below:
+                raise Fatal(f"{error}; check the path and the account's rights") from error
+            transport.skipped[transport.uri.child(below)] = str(error)
 
 
 def is_temporary(path: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.core.errors import Fatal, Retriable, Skippable
-from extractors.core.transports import RemoteFile, SourceUri, too_large
+from extractors.core.transports import Entry, RemoteFile, SourceUri, too_large, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence, Set
@@ -27,39 +27,34 @@ class FolderTransport:
         if uri.host not in ("", "localhost"):
             raise Fatal(f"{uri.public}: a file URI has three slashes, file:///folder")
         self.uri = uri
+        self.skipped: dict[str, str] = {}
         self._limit = settings.max_file_bytes
         self.root = Path(uri.path)
 
     def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """See :class:`~extractors.core.transports.Transport`; the folder's own order."""
         if self.root.is_file():
-            yield self._remote(self.root.name, self.root.stat(), self.uri.public)
+            stat = self.root.stat()
+            yield RemoteFile(self.uri.public, self.root.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
             return
         if not self.root.is_dir():
             raise Retriable(f"{self.uri.public}: no such folder or file; mount or create it, then run again")
-        pending = [(f"{self.root}/{folder}", f"{folder}/" if folder else "") for folder in folders or [""]]
-        while pending:
-            folder, below = pending.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        path = below + entry.name
-                        try:
-                            if entry.is_dir():
-                                if folders is None:
-                                    pending.append((entry.path, f"{path}/"))
-                            elif wanted(path) and entry.is_file():
-                                yield self._remote(path, entry.stat(), self.uri.child(path))
-                        except FileNotFoundError:
-                            continue
-            except OSError as error:
-                raise Retriable(
-                    f"{self.uri.public}/{below}: {error.strerror}; see to its rights, then run again"
-                ) from error
+        yield from walk(self, self._entries, wanted, folders)
 
-    @staticmethod
-    def _remote(path: str, stat: os.stat_result, uri: str) -> RemoteFile:
-        return RemoteFile(uri, path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+    def _entries(self, below: str) -> Iterator[Entry]:
+        try:
+            with os.scandir(f"{self.root}/{below}") as entries:
+                for entry in entries:
+                    try:
+                        if entry.is_dir():
+                            yield "dir", entry.name, None, None
+                        elif entry.is_file():
+                            stat = entry.stat()
+                            yield "file", entry.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)
+                    except FileNotFoundError:
+                        continue
+        except OSError as error:
+            raise Skippable(f"{self.uri.child(below)}: {error.strerror}", "unreadable_folder") from error
 
     def connect(self) -> FolderTransport:
         return self

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from extractors.core.errors import Fatal, Retriable, Skippable
-from extractors.core.transports import RemoteFile, SourceUri, too_large
+from extractors.core.transports import Entry, RemoteFile, SourceUri, too_large, walk
 
 if TYPE_CHECKING:
     import socket
@@ -44,6 +44,7 @@ class FtpTransport:
 
     def __init__(self, uri: SourceUri, settings: ExtractSettings) -> None:
         self.uri = uri
+        self.skipped: dict[str, str] = {}
         self._settings = settings
         self._root = uri.path.rstrip("/")
         self._spare: _FtpConnection | None = None
@@ -52,20 +53,9 @@ class FtpTransport:
         """See :class:`~extractors.core.transports.Transport`."""
         connection = self.connect()
         try:
-            pending = [f"{folder}/" if folder else "" for folder in folders or [""]]
-            while pending:
-                below = pending.pop()
-                for kind, name, size, mtime in connection.entries(f"{self._root}/{below}".rstrip("/") or "/"):
-                    path = below + name
-                    if kind == "dir":
-                        if folders is None and "\r" not in name:
-                            pending.append(f"{path}/")
-                    elif kind == "file" and wanted(path):
-                        yield RemoteFile(self.uri.child(path), path, size, mtime)
+            yield from walk(self, connection.entries, wanted, folders)
         except ftplib.all_errors as error:
             connection.close()
-            if isinstance(error, ftplib.error_perm):
-                raise Fatal(f"{self.uri.public}: {error}; check the path and the account's rights") from error
             raise _lost(self.uri, error) from error
         self._spare = connection
 
@@ -125,8 +115,14 @@ class _FtpConnection:
             raise
         return ftp
 
-    def entries(self, folder: str) -> Iterator[tuple[str, str, int | None, datetime | None]]:
-        """Kind (``dir``, ``file`` or other), name, size and time of everything in ``folder``."""
+    def entries(self, below: str) -> Iterator[Entry]:
+        """Everything in one folder below the root, for :func:`~extractors.core.transports.walk`."""
+        try:
+            yield from self._entries(f"{self._root}/{below}".rstrip("/") or "/")
+        except ftplib.error_perm as error:
+            raise Skippable(f"{self._uri.child(below)}: {error}", "unreadable_folder") from error
+
+    def _entries(self, folder: str) -> Iterator[Entry]:
         if self._has_mlsd:
             lines: list[str] = []
             try:
@@ -192,7 +188,7 @@ def _lost(uri: SourceUri, error: BaseException) -> Retriable:
     )
 
 
-def _mlsd_entry(line: str) -> tuple[str, str, int | None, datetime | None] | None:
+def _mlsd_entry(line: str) -> Entry | None:
     facts_text, _, name = line.partition(" ")
     facts = dict(fact.lower().split("=", 1) for fact in facts_text.split(";") if "=" in fact)
     if not name or facts.get("type") in ("cdir", "pdir"):
@@ -204,7 +200,7 @@ def _mlsd_entry(line: str) -> tuple[str, str, int | None, datetime | None] | Non
     return facts.get("type", ""), _unwire(name), int(size) if size.isdigit() else None, mtime
 
 
-def _list_entry(line: str) -> tuple[str, str, int | None, datetime | None] | None:
+def _list_entry(line: str) -> Entry | None:
     """An entry of a UNIX or DOS listing. Its clock is the server's, to the minute; good enough to see a change."""
     mtime = None
     if unix := _UNIX.fullmatch(line.strip("\r\n")):

@@ -72,6 +72,7 @@ class HttpTransport:
 
     def __init__(self, uri: SourceUri, settings: ExtractSettings, options: HttpOptions | None) -> None:
         self.uri = uri
+        self.skipped: dict[str, str] = {}
         self._settings = settings
         self._options = options or HttpOptions()
         self._bodies: dict[str, Any] = {}

@@ -13,7 +13,7 @@ import paramiko
 from paramiko.sftp import CMD_CLOSE, CMD_DATA, CMD_HANDLE, CMD_OPEN, CMD_READ, CMD_STATUS, SFTP_EOF, int64
 
 from extractors.core.errors import Fatal, Retriable, Skippable
-from extractors.core.transports import RemoteFile, SourceUri, too_large
+from extractors.core.transports import Entry, RemoteFile, SourceUri, too_large, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence, Set
@@ -39,6 +39,7 @@ class SftpTransport:
 
     def __init__(self, uri: SourceUri, settings: ExtractSettings) -> None:
         self.uri = uri
+        self.skipped: dict[str, str] = {}
         self._settings = settings
         self._root = uri.path.rstrip("/")
         self._spare: _SftpConnection | None = None
@@ -46,26 +47,8 @@ class SftpTransport:
     def list(self, wanted: Callable[[str], bool], folders: Set[str] | None = None) -> Iterator[RemoteFile]:
         """See :class:`~extractors.core.transports.Transport`."""
         connection = self.connect()
-        folder = ""
         try:
-            pending = [f"{below}/" if below else "" for below in folders or [""]]
-            while pending:
-                below = pending.pop()
-                folder = f"{self._root}/{below}"
-                for entry in connection.sftp.listdir_iter(folder):
-                    path = below + entry.filename
-                    mode = entry.st_mode or 0
-                    if stat.S_ISDIR(mode):
-                        if folders is None:
-                            pending.append(f"{path}/")
-                    elif (stat.S_ISREG(mode) or not mode) and wanted(path):
-                        mtime = None if entry.st_mtime is None else datetime.fromtimestamp(entry.st_mtime, UTC)
-                        yield RemoteFile(self.uri.child(path), path, entry.st_size, mtime)
-        except (FileNotFoundError, PermissionError) as error:
-            connection.close()
-            raise Fatal(
-                f"{self.uri.public}: {folder}: {error.strerror}; check the path and the account's rights"
-            ) from error
+            yield from walk(self, connection.entries, wanted, folders)
         except _LOST as error:
             connection.close()
             raise _lost(self.uri, error) from error
@@ -266,6 +249,23 @@ class _SftpConnection:
             raise _lost(uri, error) from error
         return sftp
 
+    def entries(self, below: str) -> Iterator[Entry]:
+        """Everything in one folder below the root, for :func:`~extractors.core.transports.walk`."""
+        folder = f"{self._root}/{below}"
+        links = []
+        try:
+            for entry in self.sftp.listdir_iter(folder):
+                if stat.S_ISLNK(entry.st_mode or 0):
+                    links.append(entry.filename)
+                else:
+                    yield _entry(entry.filename, entry)
+        except (FileNotFoundError, PermissionError) as error:
+            raise Skippable(f"{self._uri.child(below)}: {error.strerror}", "unreadable_folder") from error
+        # Only now: a question in between would take the answers of the listing that is under way.
+        for name in links:
+            with suppress(FileNotFoundError, PermissionError):
+                yield _entry(name, self.sftp.stat(f"{folder}{name}"))
+
     def fetch_many(self, files: Sequence[RemoteFile]) -> Iterator[tuple[RemoteFile, bytes | Skippable]]:
         """See :class:`~extractors.core.transports.Connection`."""
         try:
@@ -277,6 +277,14 @@ class _SftpConnection:
         """Close; whatever is under way is dropped."""
         with suppress(*_LOST):
             self._client.close()
+
+
+def _entry(name: str, attributes: paramiko.SFTPAttributes) -> Entry:
+    mode = attributes.st_mode or 0
+    # A server that tells no mode lists files only.
+    kind = "dir" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) or not mode else "other"
+    mtime = None if attributes.st_mtime is None else datetime.fromtimestamp(attributes.st_mtime, UTC)
+    return kind, name, attributes.st_size, mtime
 
 
 def _lost(uri: SourceUri, error: BaseException) -> Retriable:

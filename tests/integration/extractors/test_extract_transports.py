@@ -219,6 +219,41 @@ def test_a_missing_folder_is_fatal(servers: Servers, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_folder_that_refuses_itself_does_not_hold_up_the_others(
+    servers: Servers, settings: Settings, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(servers.root / "air", 6)
+    (servers.root / "air" / "private").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str = ".") -> object:
+        if str(path).rstrip("/").endswith("private"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    # The server's own view: it may not read the folder (a test that runs as root cannot take its own rights away).
+    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(os, "listdir", lambda path=".": [entry.name for entry in refusing(path)])  # type: ignore[attr-defined]
+    report = extract("air_quality", source_uris=[servers.uri(scheme)])
+    assert (report.files, report.failed_folders) == (6, 1)
+    with warehouse.connect("loader", settings) as connection:
+        failed = connection.execute("select source_uri from ops.landed_file where outcome = 'failed'").fetchall()
+    assert [uri.rsplit("/air/", 1)[1] for (uri,) in failed] == ["private/"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_links_to_folders_and_files_are_followed_and_circles_end(servers: Servers, scheme: str) -> None:
+    air = servers.root / "air"
+    files = lay_out(air, 3)
+    path = next(iter(files))
+    (air / "linked.txt").symlink_to(air / path)
+    (air / "circle").symlink_to(air)
+    found = fetch(servers.uri(scheme))
+    assert found["linked.txt"] == files[path]
+    assert set(files) <= set(found)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_server_that_is_not_there_is_retriable(scheme: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
