@@ -59,6 +59,9 @@ class SupersetClient:
     def post(self, path: str, body: Any) -> Any:
         return self._send("POST", path, json=body).json()
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._send("PUT", path, json=body).json()
+
     def import_assets(self, archive: bytes) -> None:
         """Overwrite the assets in ``archive``; one transaction on the side of Superset."""
         self._send(

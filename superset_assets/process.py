@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ioc import warehouse
 from ioc.secrets import Secrets
@@ -40,6 +41,7 @@ def environment(settings: Settings | None = None, *, with_passwords: bool = Fals
         "IOC_SUPERSET_PUBLIC_URL": settings.superset_url(),
         "IOC_SUPERSET_COOKIE": f"ioc_superset_{settings.port_superset}",
         "IOC_PORTAL_ORIGIN": settings.portal_url(),
+        "IOC_SUPERSET_WAREHOUSE_DATABASE": urlsplit(warehouse.url("bi_reader", settings)).path.lstrip("/"),
     }
     if os.environ.get("IOC_SUPERSET_REDIS_URL"):
         variables["IOC_SUPERSET_REDIS_URL"] = os.environ["IOC_SUPERSET_REDIS_URL"]

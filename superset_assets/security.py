@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
@@ -17,7 +18,8 @@ LEADER_ROLE = "Lãnh đạo"
 
 # The warehouse as Superset names it; the schema permission is the only data that people are given.
 WAREHOUSE_NAME = "Kho dữ liệu IOC"
-SERVING_PERMISSION = f"[{WAREHOUSE_NAME}].[warehouse].[serving]"
+_DATABASE = os.environ.get("IOC_SUPERSET_WAREHOUSE_DATABASE", "warehouse")
+SERVING_PERMISSION = f"[{WAREHOUSE_NAME}].[{_DATABASE}].[serving]"
 
 # Reading a chart's data rests on the token's dashboard, not on these: a guest has no access to any dataset by itself.
 GUEST_PERMISSIONS = frozenset(

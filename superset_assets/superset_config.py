@@ -9,6 +9,7 @@ Environment variables, all given by ``superset_assets.process.environment`` in t
     IOC_PORTAL_ORIGIN          origin(s) of the portal that may frame dashboards, separated by white space
     IOC_SUPERSET_REDIS_URL     optional: Redis for caches and rate limits; without it files below IOC_SUPERSET_HOME
     IOC_SUPERSET_PUBLIC_URL    optional: address under which people reach Superset; https:// turns secure cookies on
+    IOC_SUPERSET_WAREHOUSE_DATABASE  optional: name of the warehouse's database, default warehouse
     IOC_SUPERSET_COOKIE        optional: name of the session cookie, which all ports of a host share
 
 Superset refuses to start when a required one is missing or a secret is a known default: a default guest secret would let

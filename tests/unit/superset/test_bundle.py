@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ioc.settings import Settings
 from superset_assets import bundle, datasets, lint, phone, sync
 from superset_assets.palette import AQI_SEQUENTIAL, aqi_colour
 
@@ -135,6 +136,25 @@ def test_push_refuses_a_broken_bundle_before_it_talks_to_superset(tmp_path: Path
     bundle.write(assets, tmp_path)
     with pytest.raises(ValueError, match="not consistent"):
         sync.push(folder=tmp_path)
+
+
+def test_a_push_after_which_a_chart_is_missing_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class ForgetfulSuperset:
+        """Takes the import and drops one chart, as Superset 6.1 does when a reference leads nowhere."""
+
+        def import_assets(self, archive: bytes) -> None:
+            assert archive
+
+        def chart_ids(self) -> dict[str, int]:
+            return {content["uuid"]: n for n, content in enumerate(bundle.read().values())}
+
+        def charts_of(self, _dashboard: str) -> set[int]:
+            return set(list(self.chart_ids().values())[1:3])
+
+    monkeypatch.setattr(sync, "client_of", lambda _settings: ForgetfulSuperset())
+    with pytest.raises(sync.PushIncompleteError, match="lacks"):
+        sync.push(Settings(home=tmp_path))
+    assert not (tmp_path / "superset" / "embedded.json").exists()
 
 
 # Datasets and dbt.
