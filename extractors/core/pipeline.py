@@ -15,6 +15,7 @@ from extractors.core import ledger, schema
 from extractors.core.errors import ExtractError, Fatal, Retriable, Skippable
 from extractors.core.fetch import fetch_all
 from extractors.core.formats import Parsed, Reject, SourceFile, raw_text
+from extractors.core.formats.text import VIETNAM
 from extractors.core.ledger import FileOutcome
 from extractors.core.loader import Batch
 from extractors.core.registry import entities_of, format_of
@@ -91,7 +92,7 @@ def extract(
     Args:
         domain: Domain name; its package ``extractors.<domain>`` declares tables and formats.
         source_uris: Sources; default ``IOC_SOURCE_<DOMAIN>``.
-        since: Leave out files whose name speaks of an earlier moment.
+        since: Leave out files whose name speaks of an earlier moment (civil time of Vietnam when without offset).
         until: Leave out files whose name speaks of this moment or a later one.
         mode: ``replay`` takes files again that have not changed; their rows count as duplicates.
         airflow_run_id: For the ledger.
@@ -131,7 +132,9 @@ class _Extraction:
         self.tuning = ExtractSettings()
         self.mode: Mode = mode
         self.airflow_run_id = airflow_run_id
-        self.since, self.until = since, until
+        self.since, self.until = (
+            at if at is None or at.tzinfo else at.replace(tzinfo=VIETNAM) for at in (since, until)
+        )
         self.latest = datetime.now(UTC) + timedelta(seconds=self.tuning.future_tolerance_s)
         self.report = LoadReport(domain)
         self.entities = entities_of(domain)

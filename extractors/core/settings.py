@@ -23,7 +23,7 @@ class ExtractSettings(BaseSettings):
     recheck_s: float = Field(default=2, ge=0, description="A younger file is listed again after this pause.")
     future_tolerance_s: float = Field(default=900, ge=0, description="Clock skew of a station that is still believed.")
     lock_timeout_s: float = Field(default=900, gt=0, description="Wait for another extraction of the same domain.")
-    batch_files: int = Field(default=50_000, ge=1, description="Files after which a batch is committed.")
+    batch_files: int = Field(default=20_000, ge=1, description="Files after which a batch is committed.")
     batch_s: float = Field(default=120, gt=0, description="Seconds after which a batch is committed, for slow lines.")
     batch_rows: int = Field(default=1_000_000, ge=1, description="Rows after which a batch is committed.")
     max_file_bytes: int = Field(default=256 * 2**20, ge=1, description="A larger file is refused.")
