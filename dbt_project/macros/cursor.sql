@@ -22,9 +22,6 @@ of its domain (publish_seq).
     {% if has_cursor() %}
         {% set existing = load_cached_relation(this) %}
         {% set afresh = flags.FULL_REFRESH or existing is none %}
-        {% if afresh and existing is not none and config.get('materialized') == 'incremental' %}
-            delete from {{ this }};
-        {% endif %}
         select
             set_config('ioc.since', coalesce((
                 select c.value::text from ops.cursor as c
@@ -90,3 +87,6 @@ of its domain (publish_seq).
     on conflict (domain, name) do update set value = excluded.value, updated_at = clock_timestamp()
     where ops.cursor.value is distinct from excluded.value
 {% endmacro %}
+
+{# Does this build add to what is there? A full refresh takes the plain path and never reads the table's old shape. #}
+{% macro is_increment() %}{{ return(is_incremental() and not flags.FULL_REFRESH) }}{% endmacro %}

@@ -5,7 +5,7 @@
         "{{ upsert_entities('station', ref('dim_air_station'), 'station_code', 'station_name', 'unit_code') }}"
     ]
 ) }}
--- Signals of the periods that changed since the last build; the post-hook hands them to alerting.signal. Closed periods only.
+-- Signals of the closed periods that changed since the last build; the post-hook hands them to alerting.signal.
 -- An hour whose index rests on earlier hours alone carries no value: missing data must never end an alert.
 with hourly as (
     select f.station_code, f.hour_ending, f.quality, f.aqi

@@ -5,7 +5,7 @@
 ) }}
 -- Hour-ending means of every parameter with their completeness. Readings from a wrong clock count nowhere.
 with reading as (
-    {% if is_incremental() %}
+    {% if is_increment() %}
         select r.*
         from (
             select distinct station_code, hour_ending from {{ ref('int_air_quality__reading') }}

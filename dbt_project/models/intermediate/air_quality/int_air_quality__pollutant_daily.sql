@@ -13,7 +13,7 @@ with touched as (
         h.is_pollutant
         and (
             h.run_seq > {{ since('int_air_quality__hourly_mean') }}
-            {% if is_incremental() %}
+            {% if is_increment() %}
                 -- Days that were still running at the last build and that the clock may have closed since.
                 or h.hour_ending > {{ day_start(newest('date')) }}
             {% endif %}

@@ -10,7 +10,7 @@ with touched as (
 ),
 
 hour as (
-    {% if is_incremental() %}
+    {% if is_increment() %}
         select h.*
         from ({{ spans('touched', 'station_code', 'hour_ending', '46 hours') }}) as s
         cross join lateral (

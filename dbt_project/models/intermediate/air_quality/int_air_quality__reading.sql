@@ -3,39 +3,45 @@
     indexes=keyed(['station_code', 'measured_at', 'parameter']),
     meta={'reads': ['published']}
 ) }}
--- Readings with their quality flags beside the value. A flag looks back only, never ahead, so that nothing published changes
--- because time goes on; the longest look-back is stuck_excluded_after_minutes (24 h) plus one allowed gap.
+-- Readings with their quality flags beside the value. A flag looks back only, so that nothing published changes because
+-- time goes on. How long a value has stood still is carried from row to row (capped at 24 h), so that a fresh reading
+-- needs its predecessor only, and a late one touches no more than the 24 hours and one allowed gap (3 h) that follow it.
 with incoming as (
     select distinct on (station_code, parameter, measured_at) *
     from {{ ref('stg_air_quality__reading_version') }}
     -- An array, not a join: the planner then goes through the index on the batch, whatever the size of the history.
-    {% if is_incremental() %}
-        where batch_id = any(array(
-            select b.batch_id from {{ source('ops', 'load_batch') }} as b
-            where b.domain = 'air_quality' and b.publish_seq > {{ since('published') }}
-        ))
+    {% if is_increment() %}
+        where
+            batch_id = any(array(
+                select b.batch_id from {{ source('ops', 'load_batch') }} as b
+                where b.domain = 'air_quality' and b.publish_seq > {{ since('published') }}
+            ))
+            and publish_seq > {{ since('published') }}
     {% endif %}
     order by station_code, parameter, measured_at, publish_seq desc, loaded_at desc, source_row desc
 ),
 
-{% if is_incremental() %}
-    touched_span as ({{ spans('incoming', 'station_code', 'measured_at', '56 hours') }}),
+{% if is_increment() %}
+    touched_span as ({{ spans('incoming', 'station_code', 'measured_at', '32 hours') }}),
 
     reading as (
         select
             station_code, parameter, measured_at, value_sent, unit_sent, unit, value, is_parameter_known, is_unit_known,
-            device_status, loaded_at, publish_seq, batch_id, true as is_emitted
+            device_status, loaded_at, publish_seq, batch_id, true as is_emitted,
+            0 as same_for_minutes_before, 0 as above_for_minutes_before
         from incoming
         union all
         select
             k.station_code, k.parameter, k.measured_at, k.value_sent, k.unit_sent, k.unit, k.value, k.is_parameter_known,
-            k.is_unit_known, k.device_status, k.loaded_at, k.publish_seq, k.batch_id, k.measured_at >= s.from_at
+            k.is_unit_known, k.device_status, k.loaded_at, k.publish_seq, k.batch_id, k.measured_at >= s.from_at,
+            case when k.measured_at < s.from_at then k.same_for_minutes else 0 end,
+            case when k.measured_at < s.from_at then k.above_for_minutes else 0 end
         from touched_span as s
         cross join lateral (
             select * from {{ this }} as t
             where
                 t.station_code = s.station_code
-                and t.measured_at between s.from_at - interval '28 hours' and s.to_at + interval '28 hours'
+                and t.measured_at between s.from_at - interval '3 hours' and s.to_at + interval '28 hours'
             -- Keeps the planner from turning the index lookup into a scan of the whole table.
             offset 0
         ) as k
@@ -44,7 +50,9 @@ with incoming as (
         where n.station_code is null
     ),
 {% else %}
-    reading as (select *, true as is_emitted from incoming),
+    reading as (
+        select *, true as is_emitted, 0 as same_for_minutes_before, 0 as above_for_minutes_before from incoming
+    ),
 {% endif %}
 
 described as (
@@ -91,11 +99,16 @@ run as (
 timed as (
     select
         *,
-        extract(epoch from measured_at - min(measured_at) over (partition by station_code, parameter, value_run)) / 60
-            as same_for_minutes,
-        extract(epoch from measured_at - min(measured_at) over (partition by station_code, parameter, fault_run)) / 60
-            as above_for_minutes
+        least(1440, first_value(same_for_minutes_before) over same_value + extract(
+            epoch from measured_at - first_value(measured_at) over same_value
+        ) / 60)::integer as same_for_minutes,
+        least(1440, first_value(above_for_minutes_before) over same_level + extract(
+            epoch from measured_at - first_value(measured_at) over same_level
+        ) / 60)::integer as above_for_minutes
     from run
+    window
+        same_value as (partition by station_code, parameter, value_run order by measured_at),
+        same_level as (partition by station_code, parameter, fault_run order by measured_at)
 ),
 
 flagged as (
@@ -136,7 +149,9 @@ select
     is_spike,
     is_pm25_above_pm10,
     is_sensor_fault,
-    -- What enters a mean. Stuck for hours, a spike, PM2.5 above PM10: shown and counted, but no reason to erase a measurement.
+    same_for_minutes,
+    above_for_minutes,
+    -- What enters a mean. Stuck for hours, a spike, PM2.5 above PM10 are shown and counted: no reason to erase a measurement.
     (
         device_status = '00' and value is not null
         and not (is_future or is_negative or is_out_of_range or is_stuck_too_long or is_sensor_fault)

@@ -14,7 +14,7 @@ with fresh as (
 
 select
     f.station_code,
-    {% if is_incremental() %}
+    {% if is_increment() %}
         least(f.first_reading_at, k.first_reading_at) as first_reading_at,
         greatest(f.last_reading_at, k.last_reading_at) as last_reading_at,
     {% else %}
@@ -23,6 +23,6 @@ select
     {% endif %}
     {{ run_seq() }} as run_seq
 from fresh as f
-{% if is_incremental() %}
+{% if is_increment() %}
     left join {{ this }} as k on f.station_code = k.station_code
 {% endif %}

@@ -3,7 +3,7 @@
     indexes=keyed(['station_code', 'day'], [['day']]),
     meta={'reads': ['int_air_quality__pollutant_daily']}
 ) }}
--- AQI_d to the letter of QĐ 1459 (docs: aqi_daily).
+-- AQI_d to the letter of QĐ 1459 (doc block aqi_daily).
 with pollutant as (
     select p.*
     from (

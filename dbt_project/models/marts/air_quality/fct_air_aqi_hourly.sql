@@ -3,11 +3,11 @@
     indexes=keyed(['station_code', 'hour_ending'], [['hour_ending']]),
     meta={'reads': ['int_air_quality__hourly_mean'], 'newest': 'hour_ending'}
 ) }}
--- AQI_h to the letter of QĐ 1459 (docs: aqi_hourly). Rows are closed hours only: a running hour has no index yet.
+-- AQI_h to the letter of QĐ 1459 (doc block aqi_hourly). Closed hours only: a running hour has no index yet.
 with touched as (
     select station_code, hour_ending from {{ ref('int_air_quality__hourly_mean') }}
     where run_seq > {{ since('int_air_quality__hourly_mean') }}
-    {% if is_incremental() %}
+    {% if is_increment() %}
         union
         -- Hours that were still running at the last build and that the clock may have closed since.
         select station_code, hour_ending from {{ ref('int_air_quality__hourly_mean') }}

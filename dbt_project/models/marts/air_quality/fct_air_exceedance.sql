@@ -55,7 +55,7 @@ compared as (
 
 select c.*, {{ run_seq() }} as run_seq
 from compared as c
-{% if is_incremental() %}
+{% if is_increment() %}
     left join {{ this }} as k
         on
             c.station_code = k.station_code
