@@ -151,7 +151,7 @@ select
     is_sensor_fault,
     same_for_minutes,
     above_for_minutes,
-    -- What enters a mean. Stuck for hours, a spike, PM2.5 above PM10 are shown and counted: no reason to erase a measurement.
+    -- What enters a mean. Stuck for hours, a spike, PM2.5 above PM10 are shown and counted; they erase no measurement.
     (
         device_status = '00' and value is not null
         and not (is_future or is_negative or is_out_of_range or is_stuck_too_long or is_sensor_fault)
