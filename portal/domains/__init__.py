@@ -78,6 +78,7 @@ class DomainPage:
         public_template: Template of the domain's part of the citizens' page, or None.
         public_context: Values for that template.
         row_filters: Rows of the embedded dashboard that a user may see; none = all of them.
+        trace: Path of the page that tells where the value of an entity (by id) at a moment comes from, or None.
     """
 
     name: str
@@ -86,6 +87,7 @@ class DomainPage:
     public_template: str | None = None
     public_context: Callable[[Database, Language], dict[str, Any]] = field(default=lambda _database, _language: {})
     row_filters: Callable[[User], list[RowFilter]] = field(default=lambda _user: [])
+    trace: Callable[[str, datetime], str] | None = None
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerts import incidents
+from portal import domains
 from portal.web import Config, Db, NotFoundError, SignedIn, own_form, render
 
 if TYPE_CHECKING:
@@ -60,12 +61,18 @@ def _timeline(history: incidents.IncidentHistory) -> list[dict[str, Any]]:
 
 
 def _page(request: Request, history: incidents.IncidentHistory, *, problem: str | None = None) -> HTMLResponse:
-    level = history.incident.level
+    incident = history.incident
+    level = incident.level
+    page = domains.pages().get(incident.domain)
+    trace = None
+    if page and page.trace and incident.kind == "value" and incident.value_at:
+        trace = page.trace(incident.entity_id, incident.value_at)
     return render(
         request,
         "incident.html",
+        trace=trace,
         status=422 if problem else 200,
-        incident=history.incident,
+        incident=incident,
         timeline=_timeline(history),
         ack_hours=[hours for hours in ACK_HOURS if level <= 2 or hours <= 2],
         usual_hours=4 if level <= 2 else 1,

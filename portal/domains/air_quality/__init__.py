@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
+from ioc.domains import get_domain
 from portal.domains import DomainPage, Tile
 from portal.domains.air_quality import stations as air
 from portal.language import ZONE, Language
@@ -65,7 +67,8 @@ def _summary(every: list[air.Station] | None) -> dict[str, Any]:
 @router.get("/linh-vuc/air_quality", response_class=HTMLResponse, include_in_schema=False)
 def page_of_domain(request: Request, database: Db, _user: SignedIn) -> HTMLResponse:
     """Stations now, on the map and as cards; then the embedded dashboard."""
-    return render(request, "air_quality/templates/page.html", air=_summary(air.load(database)))
+    number = get_domain("air_quality").number
+    return render(request, "air_quality/templates/page.html", number=number, air=_summary(air.load(database)))
 
 
 @router.get("/truy-vet/air_quality/{station_code}/{hour}", response_class=HTMLResponse, include_in_schema=False)
@@ -109,6 +112,11 @@ def trace(request: Request, database: Db, _user: SignedIn, station_code: str, ho
         readings=readings or [],
         sources=_sources(readings or []),
     )
+
+
+def trace_path(station_code: str, hour_ending: datetime) -> str:
+    """Path of the page that :func:`trace` answers."""
+    return f"/truy-vet/air_quality/{quote(station_code)}/{Language('vi').path_hour(hour_ending)}"
 
 
 def _sources(readings: list[Row]) -> list[dict[str, Any]]:
@@ -229,4 +237,5 @@ page = DomainPage(
     tile=tile,
     public_template="air_quality/templates/public.html",
     public_context=public_context,
+    trace=trace_path,
 )

@@ -201,6 +201,9 @@ def test_an_officer_accepts_an_alert_and_everybody_sees_who(
     before = words(officer.text(page))
     assert "Cấp 1 Kém" in before
     assert "Giá trị mới nhất 132" in before
+    source = re.search(r'href="(/truy-vet/air_quality/TH_HACTHANH/[^"]+)"', officer.text(page))
+    assert source
+    assert officer.get(source[1]).status_code == 200
     assert "Đã báo: AQI giờ tại Quảng trường Lam Sơn" in before or "2 thông báo" in before
     assert officer.post(f"{page}/nhan", page, hours="99", note="x").status_code == 422
     assert officer.post(f"{page}/nhan", page, hours="2", note="n" * 501).status_code == 422
