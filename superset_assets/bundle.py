@@ -30,6 +30,14 @@ Assets = dict[str, Asset]
 # The same safe loader, ten times faster where libyaml is compiled in.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_EMPTY = {
+    "databases": ("cache_timeout",),
+    "datasets": ("sql", "main_dttm_col", "description", "cache_timeout", "fetch_values_predicate", "default_endpoint"),
+    "columns": ("expression", "description", "python_date_format", "advanced_data_type"),
+    "metrics": ("description", "d3format", "warning_text", "currency"),
+    "charts": ("description", "cache_timeout", "certification_details"),
+    "dashboards": ("description", "css", "certification_details"),
+}
 # Colours and scopes that a browser computes and saves again; queries do not depend on them.
 _VOLATILE_METADATA = (
     "chart_configuration",
@@ -133,6 +141,8 @@ def _chart_parameters(parameters: Asset) -> Asset:
         key: value
         for key, value in parameters.items()
         if key not in ("datasource", "slice_id", "dashboards", "dashboardId", "url_params")
+        # Superset adds an empty list of annotations to every chart that it imports.
+        and not (key == "annotation_layers" and not value)
     }
 
 
@@ -194,9 +204,20 @@ def pack(assets: Assets, warehouse_uri: str) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "metadata.yaml", _METADATA)
         for path, content in sorted(assets.items()):
-            filled = {**content, "sqlalchemy_uri": warehouse_uri} if kind_of(path) == "databases" else content
-            _add(archive, f"{path}.yaml", filled)
+            _add(archive, f"{path}.yaml", _complete(path, content, warehouse_uri))
     return buffer.getvalue()
+
+
+def _complete(path: str, content: Asset, warehouse_uri: str) -> Asset:
+    """The content with every field that files leave out when empty: an import keeps what it is not told to change."""
+    kind = kind_of(path)
+    filled = {field: None for field in _EMPTY[kind]} | content
+    if kind == "databases":
+        filled["sqlalchemy_uri"] = warehouse_uri
+    elif kind == "datasets":
+        for part in ("columns", "metrics"):
+            filled[part] = [{field: None for field in _EMPTY[part]} | item for item in content.get(part, [])]
+    return filled
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: Asset) -> None:

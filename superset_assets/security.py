@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
+from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
+from superset.exceptions import SupersetSecurityException
 from superset.security import SupersetSecurityManager
 
 if TYPE_CHECKING:
@@ -64,6 +67,47 @@ class IocSecurityManager(SupersetSecurityManager):
         if has_request_context() and (request.headers.get("X-GuestToken") or "guest_token" in request.form):
             return None
         return super().load_user(pk)
+
+    def raise_for_access(self, *args: Any, **arguments: Any) -> None:
+        """Refuse what the user may not read, and to a guest everything but the queries stored with the chart.
+
+        Superset 6.1 means to do the latter, but looks the chart up among those whose dataset the guest may read, finds none
+        and skips the comparison; and for the values of a filter it compares nothing at all.
+        """
+        # Superset's models can be imported only once the application is being made, after this module.
+        from superset.models.slice import Slice
+
+        context = arguments.get("query_context")
+        if context is not None and self.is_guest_user():
+            form_data = context.form_data or {}
+            if form_data.get("type") == "NATIVE_FILTER":
+                self._raise_for_filter_values(context, form_data)
+            else:
+                context.slice_ = self.session.get(Slice, form_data.get("slice_id") or 0)
+        super().raise_for_access(*args, **arguments)
+
+    def _raise_for_filter_values(self, context: Any, form_data: dict[str, Any]) -> None:
+        """A guest may ask a filter for the values of its own column only."""
+        from superset.models.dashboard import Dashboard
+
+        dashboard = self.session.get(Dashboard, form_data.get("dashboardId") or 0)
+        metadata = json.loads((dashboard and dashboard.json_metadata) or "{}")
+        own = {
+            target.get("column", {}).get("name")
+            for item in metadata.get("native_filter_configuration", [])
+            if item.get("id") == form_data.get("native_filter_id")
+            for target in item.get("targets", [])
+        }
+        for query in context.queries:
+            asked = {column if isinstance(column, str) else json.dumps(column) for column in query.columns or []}
+            if not asked <= own or query.metrics:
+                raise SupersetSecurityException(
+                    SupersetError(
+                        error_type=SupersetErrorType.DASHBOARD_SECURITY_ACCESS_ERROR,
+                        message="A guest may ask a filter for the values of its own column only",
+                        level=ErrorLevel.WARNING,
+                    )
+                )
 
     def sync_ioc_roles(self) -> None:
         """Create or correct the guest's, the leader's and the analyst's role; rights added by hand are taken away."""

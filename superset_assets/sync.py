@@ -111,7 +111,9 @@ def push(settings: Settings | None = None, folder: Path = bundle.ASSETS) -> Push
             wanted = {ids[meta["uuid"]] for meta in bundle.charts_in(content)}
             missing = wanted - client.charts_of(slug)
             if missing:
-                raise PushIncompleteError(f"dashboard {slug} lacks {len(missing)} of {len(wanted)} charts after the import")
+                raise PushIncompleteError(
+                    f"dashboard {slug} lacks {len(missing)} of {len(wanted)} charts after the import"
+                )
             embedded[slug] = client.allow_embedding(slug, portal_origins(settings))
         told = {"dashboards": embedded, "datasets": client.dataset_ids()}
         temporary = target.with_suffix(".new")
@@ -144,7 +146,9 @@ def pull(
     slugs = {content.get("slug"): key for key, (kind, content) in exported.items() if kind == "dashboards"}
     for slug in dashboards:
         if slug not in slugs:
-            raise SupersetRefusedError(f"Superset has no dashboard with the slug '{slug}'; it is set under its properties")
+            raise SupersetRefusedError(
+                f"Superset has no dashboard with the slug '{slug}'; it is set under its properties"
+            )
     wanted = [key for key in exported if key in paths] + [slugs[slug] for slug in dashboards]
     taken: Assets = {}
     while wanted:

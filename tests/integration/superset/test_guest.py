@@ -71,6 +71,26 @@ def test_a_guest_may_not_ask_for_anything_but_the_stored_queries(superset: Super
     assert elsewhere.status_code == 403
 
 
+def test_a_guest_may_ask_a_filter_for_its_own_column_only(superset: Superset, token: str) -> None:
+    number = _dashboard_id(superset, "air_quality")
+    metadata = bundle.read()["dashboards/air_quality"]["metadata"]
+    station_filter = metadata["native_filter_configuration"][0]["id"]
+
+    def ask(column: str) -> requests.Response:
+        body = {
+            "datasource": {"id": superset.dataset_ids["rpt_air_quality_current"], "type": "table"},
+            "queries": [{"columns": [column], "metrics": [], "row_limit": 100}],
+            "form_data": {"type": "NATIVE_FILTER", "native_filter_id": station_filter, "dashboardId": number},
+            "result_type": "full", "result_format": "json",
+        }  # fmt: skip
+        return requests.post(
+            f"{superset.url}/api/v1/chart/data", json=body, headers={"X-GuestToken": token}, timeout=60
+        )
+
+    assert len(ask("station_name").json()["result"][0]["data"]) == 6
+    assert ask("unit_code").status_code == 403
+
+
 def test_row_filters_hold_and_the_cache_does_not_mix_two_units(superset: Superset) -> None:
     number = _dashboard_id(superset, "air_quality")
     seen = {}
@@ -140,7 +160,9 @@ def test_only_the_portal_may_frame_a_dashboard_and_nothing_comes_from_outside(su
     answer = requests.get(address, headers={"Referer": f"{portal}/linh-vuc"}, timeout=30)
     assert answer.status_code == 200
     assert "X-Frame-Options" not in answer.headers
-    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";") if part.strip())
+    policy = dict(
+        part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";") if part.strip()
+    )
     assert portal in policy["frame-ancestors"].split()
     assert "*" not in policy["frame-ancestors"]
     others = {source for name, value in policy.items() if name != "frame-ancestors" for source in value.split()}
@@ -204,7 +226,11 @@ def test_analysts_query_serving_and_nothing_else(superset: Superset) -> None:
         return list(analyst.post("/api/v1/sqllab/execute/", body)["data"])
 
     assert run("select count(*) as n from serving.rpt_air_quality_current") == [{"n": 6}]
-    for query in ("select * from ops.load_batch", "select * from pg_catalog.pg_authid", "drop table serving.rpt_air_quality_daily"):
+    for query in (
+        "select * from ops.load_batch",
+        "select * from pg_catalog.pg_authid",
+        "drop table serving.rpt_air_quality_daily",
+    ):
         with pytest.raises(sync.SupersetRefusedError):
             run(query)
     with pytest.raises(sync.SupersetRefusedError, match="40[134]"):

@@ -123,7 +123,9 @@ def test_a_uuid_that_is_not_the_one_of_the_path_and_one_used_twice_are_found(ass
 def test_an_overfull_tab_and_a_missing_slug_and_certificate_are_found(assets: bundle.Assets) -> None:
     dashboard = assets[AIR]
     del dashboard["slug"], dashboard["certified_by"]
-    template = next(item for item in dashboard["position"].values() if isinstance(item, dict) and item["type"] == "CHART")
+    template = next(
+        item for item in dashboard["position"].values() if isinstance(item, dict) and item["type"] == "CHART"
+    )
     dashboard["position"] |= {f"CHART-{n}": {**template, "id": f"CHART-{n}"} for n in range(13)}
     found = " ".join(lint.dashboard_problems(assets))
     assert "has no slug" in found
