@@ -41,7 +41,7 @@ class RowFilter:
     Attributes:
         column: Column of the dataset.
         values: Whole numbers, or codes of letters, digits, space, ``_``, ``.`` and ``-``.
-        dataset: Table in ``serving`` that the filter is for; ``None`` = every dataset, all of which must have the column.
+        dataset: Table in ``serving`` that it is for; ``None`` = every dataset, all of which must have the column.
     """
 
     column: str
@@ -119,7 +119,7 @@ def guest_token(
         rules = [_rule(row, told["datasets"]) for row in rows]
     except KeyError as error:
         raise DashboardNotPublished(
-            f"nothing called {error} is published in Superset: run 'ioc superset push' (or wait until 'ioc up' has done so)"
+            f"nothing called {error} is published in Superset: run 'ioc superset push'"
         ) from error
     now = int(time.time())
     claims = {

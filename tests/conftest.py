@@ -68,7 +68,7 @@ def _pointing_at(server: EmbeddedPostgres, database: str) -> Settings:
 
 
 @pytest.fixture
-def settings(cluster: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings(cluster: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Settings of a fresh, migrated warehouse of its own, also in force in the environment of this test."""
     database = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:

@@ -87,8 +87,10 @@ PROGRAMS = (
         needs=("airflow database", "warehouse schema"),
     ),
     Program(
-        name="airflow-scheduler", title="Airflow: scheduler and task slots", command=_airflow("scheduler"),
-        environment=environment.airflow, health=health.airflow_part("scheduler"), ports=("port_airflow_worker_logs",),
+        name="airflow-scheduler", title="Airflow: scheduler and task slots",
+        # No log server: it would listen on every address, and the API server reads the same folder.
+        command=_airflow("scheduler", "--skip-serve-logs"),
+        environment=environment.airflow, health=health.airflow_part("scheduler"),
         # Tasks report to the API server from their first moment.
         needs=("airflow-api-server",),
     ),

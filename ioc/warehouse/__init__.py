@@ -25,7 +25,7 @@ SERVICES = ("airflow", "superset")
 DATABASES = ("warehouse", *SERVICES)
 
 
-class WarehouseUnreachable(Exception):
+class WarehouseUnreachable(Exception):  # noqa: N818  says what is so, as its callers read it
     """The warehouse does not answer; the message says how to go on."""
 
     exit_code = 3

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class BackupRefused(Exception):
+class BackupError(Exception):
     """The backup cannot be written, or restored as asked; the message says why."""
 
     exit_code = 1
@@ -49,7 +49,7 @@ def _run(program: str, url: str, *arguments: str) -> None:
         [str(binaries() / program), *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BackupRefused(
+        raise BackupError(
             f"{program} failed: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'no message'}"
         )
 
@@ -89,14 +89,14 @@ def write(settings: Settings, file: Path | None = None) -> Path:
         The file written, readable by its owner only.
 
     Raises:
-        BackupRefused: ``pg_dump`` failed, or the file exists.
+        BackupError: ``pg_dump`` failed, or the file exists.
         ioc.warehouse.WarehouseUnreachable: no server answers.
     """
     if file is None:
         moment = datetime.now(ZoneInfo(TIME_ZONE)).strftime("%Y%m%dT%H%M%S")
         file = settings.home / "backups" / f"warehouse-{moment}.dump"
     if file.exists():
-        raise BackupRefused(f"{file} exists: a backup overwrites nothing")
+        raise BackupError(f"{file} exists: a backup overwrites nothing")
     with warehouse.connect("owner", settings):
         pass
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,12 +124,12 @@ def restore(settings: Settings, file: Path, database: str) -> dict[str, int]:
         Rows of every table, equal to those noted when the backup was written.
 
     Raises:
-        BackupRefused: the database exists, ``pg_restore`` failed, or a row count differs.
+        BackupError: the database exists, ``pg_restore`` failed, or a row count differs.
     """
     admin = _on(_admin_url(settings), "postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
         if connection.execute("select 1 from pg_database where datname = %s", (database,)).fetchone():
-            raise BackupRefused(f"the database '{database}' exists: give a new name, nothing is overwritten")
+            raise BackupError(f"the database '{database}' exists: give a new name, nothing is overwritten")
     warehouse.ensure_roles(admin, settings)
     warehouse.ensure_database(admin, database)
     target = _on(_admin_url(settings), database)
@@ -140,5 +140,5 @@ def restore(settings: Settings, file: Path, database: str) -> dict[str, int]:
         noted = json.loads(notes.read_text())["row_counts"]
         different = sorted(name for name in noted.keys() | counts.keys() if noted.get(name) != counts.get(name))
         if different:
-            raise BackupRefused(f"restored, but the row counts of {', '.join(different[:5])} differ from the backup's")
+            raise BackupError(f"restored, but the row counts of {', '.join(different[:5])} differ from the backup's")
     return counts

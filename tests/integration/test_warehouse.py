@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psycopg
 import pytest
 
 from ioc import warehouse
-from ioc.settings import Settings
+
+if TYPE_CHECKING:
+    from ioc.settings import Settings
 
 
 def test_migrating_twice_changes_nothing(settings: Settings) -> None:
@@ -19,8 +23,12 @@ def test_superset_role_sees_serving_and_nothing_else(settings: Settings) -> None
         connection.execute("create table marts.fct_probe as select 1 as value")
     with warehouse.connect("bi_reader", settings) as connection:
         assert connection.execute("select value from serving.rpt_probe").fetchone() == (1,)
-    for query in ("select * from marts.fct_probe", "select * from ops.rejected_row", "create table serving.x (a int)"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), warehouse.connect("bi_reader", settings) as connection:
+    refused = ("select * from marts.fct_probe", "select * from ops.rejected_row", "create table serving.x (a int)")
+    for query in refused:
+        with (
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+            warehouse.connect("bi_reader", settings) as connection,
+        ):
             connection.execute(query)
 
 
