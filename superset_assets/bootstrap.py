@@ -1,6 +1,7 @@
-"""Make Superset's metadata database ready: schema, permissions, roles, people. Idempotent; about 20 s the first time.
+"""Make Superset's metadata database ready: schema, permissions, roles, people. Idempotent; 15 s the first time.
 
-Runs in Superset's own environment (``superset_assets.process.bootstrap_command``) with two more variables than ``superset_config`` needs: ``IOC_SUPERSET_ADMIN_PASSWORD`` and ``IOC_SUPERSET_ANALYST_PASSWORD``.
+Runs in Superset's own environment (``superset_assets.process.bootstrap_command``), with two more variables than
+``superset_config`` needs: ``IOC_SUPERSET_ADMIN_PASSWORD`` and ``IOC_SUPERSET_ANALYST_PASSWORD``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 # Run as a file, Python puts this folder first on the path; the project's root is what the imports below mean.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from flask_migrate import upgrade
-from superset.app import create_app
+from flask_migrate import upgrade  # noqa: E402
+from superset.app import create_app  # noqa: E402
 
-from superset_assets.security import ANALYST_ROLE
+from superset_assets.security import ANALYST_ROLE  # noqa: E402
 
 ADMIN = "admin"
 ANALYST = "phan_tich"

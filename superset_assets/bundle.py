@@ -147,7 +147,7 @@ def _chart_parameters(parameters: Asset) -> Asset:
 
 
 def _query_context(text: str) -> str:
-    """The stored queries, readable, without the copy of the chart's parameters; the import fills in the dataset's id."""
+    """The stored queries, readable, without a copy of the chart's parameters; the import fills in the dataset."""
     context = json.loads(text)
     queries = [
         {key: value for key, value in query.items() if key not in ("datasource", "url_params") and value is not None}
@@ -211,12 +211,12 @@ def pack(assets: Assets, warehouse_uri: str) -> bytes:
 def _complete(path: str, content: Asset, warehouse_uri: str) -> Asset:
     """The content with every field that files leave out when empty: an import keeps what it is not told to change."""
     kind = kind_of(path)
-    filled = {field: None for field in _EMPTY[kind]} | content
+    filled = dict.fromkeys(_EMPTY[kind]) | content
     if kind == "databases":
         filled["sqlalchemy_uri"] = warehouse_uri
     elif kind == "datasets":
         for part in ("columns", "metrics"):
-            filled[part] = [{field: None for field in _EMPTY[part]} | item for item in content.get(part, [])]
+            filled[part] = [dict.fromkeys(_EMPTY[part]) | item for item in content.get(part, [])]
     return filled
 
 

@@ -2,10 +2,11 @@
 
     python -m superset_assets.capture [PATH PREFIX]
 
-Superset answers 403 to a guest who asks for anything but the stored queries of a chart, and what a chart asks for is
-decided by Superset's pages in the browser. So this opens every chart of the running Superset in Chromium, signed in as
-admin, takes the request that the page sends, and writes it into the chart's file. (Saving a chart in Superset's editor and
-``ioc superset pull`` do the same for one chart.)
+A guest who asks for anything but the stored queries of a chart is refused, and what a chart asks for is decided by
+Superset's pages in the browser. So this opens every chart of the running Superset in Chromium, signed in as admin,
+takes the request that the page sends, and writes it into the chart's file. (Saving a chart in Superset's editor and
+``ioc superset pull`` do the same for one chart.) A map without tiles is the one chart that the editor will not draw:
+what a dashboard asks for it is written by hand.
 """
 
 from __future__ import annotations

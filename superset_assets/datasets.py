@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +21,8 @@ from ioc.settings import PROJECT_ROOT, TIME_ZONE
 from superset_assets import bundle
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from superset_assets.bundle import Asset, Assets
 
 DBT = PROJECT_ROOT / "dbt_project"

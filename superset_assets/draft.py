@@ -135,7 +135,8 @@ def _row(position: dict[str, Any], name: str, parents: list[str], row: Row | str
     position[parents[-1]]["children"].append(name)
     children: list[str] = []
     position[name] = {
-        "children": children, "id": name, "meta": {"background": "BACKGROUND_TRANSPARENT"}, "parents": parents, "type": "ROW",
+        "children": children, "id": name, "parents": parents, "type": "ROW",
+        "meta": {"background": "BACKGROUND_TRANSPARENT"},
     }  # fmt: skip
     inside = [*parents, name]
     if isinstance(row, str):

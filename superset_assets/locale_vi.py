@@ -59,8 +59,8 @@ def browser_pack() -> dict[str, Any]:
 def install(app: Flask) -> None:
     """Serve the pack to everybody.
 
-    Superset reads packs from its own package folder and only for roles that may; the embedded page asks for it before it
-    has a guest token, gets a login page and falls back to English. The pack holds no data, so it is public here.
+    Superset reads packs from its own package folder and only for roles that may; the embedded page asks for it before
+    it has a guest token, gets a login page and falls back to English. The pack holds no data, so it is public here.
     """
     pack = browser_pack()
 

@@ -1,4 +1,4 @@
-"""Colours: those of the AQI regulation (QĐ 1459/QĐ-TCMT, 12/11/2019), exact for every integer, and a calm default set."""
+"""Colours: the AQI regulation's (QĐ 1459/QĐ-TCMT, 12/11/2019), exact for every integer, and a calm default set."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The phone's version of a dashboard, derived from the one that people draw: Superset's grid does not fold on small screens.
+"""The phone's version of a dashboard: Superset's grid does not fold on small screens.
 
-Every chart gets a row of its own, key figures go two by two, and a chart ``…/x`` gives way to ``…/x_phone`` where there is
-one (a calendar with a month across is one below the other there). ``push`` derives and publishes it beside the original, under
-the slug with ``_phone``; it exists in no file and ``pull`` leaves it alone.
+It is derived from the one that people draw. Every chart gets a row of its own, key figures go two by two, and a chart
+``…/x`` gives way to ``…/x_phone`` where there is one (a calendar with the days across, there with the days down).
+``push`` publishes it under the slug with ``_phone``; it is in no file and ``pull`` leaves it alone.
 """
 
 from __future__ import annotations

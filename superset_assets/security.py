@@ -71,8 +71,8 @@ class IocSecurityManager(SupersetSecurityManager):
     def raise_for_access(self, *args: Any, **arguments: Any) -> None:
         """Refuse what the user may not read, and to a guest everything but the queries stored with the chart.
 
-        Superset 6.1 means to do the latter, but looks the chart up among those whose dataset the guest may read, finds none
-        and skips the comparison; and for the values of a filter it compares nothing at all.
+        Superset 6.1 means to do the latter, but looks the chart up among those whose dataset the guest may read, finds
+        none and skips the comparison; and for the values of a filter it compares nothing at all.
         """
         # Superset's models can be imported only once the application is being made, after this module.
         from superset.models.slice import Slice

@@ -12,8 +12,8 @@ Environment variables, all given by ``superset_assets.process.environment`` in t
     IOC_SUPERSET_WAREHOUSE_DATABASE  optional: name of the warehouse's database, default warehouse
     IOC_SUPERSET_COOKIE        optional: name of the session cookie, which all ports of a host share
 
-Superset refuses to start when a required one is missing or a secret is a known default: a default guest secret would let
-anybody mint a token for any dashboard.
+Superset refuses to start when a required one is missing or a secret is a known default: a default guest secret would
+let anybody mint a token for any dashboard.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ HOME = Path(_required("IOC_SUPERSET_HOME"))
 HOME.mkdir(parents=True, exist_ok=True)
 DATA_DIR = str(HOME)
 SQLALCHEMY_DATABASE_URI = _required("IOC_SUPERSET_DATABASE_URI").replace("postgresql://", "postgresql+psycopg2://", 1)
-# Few processes share one PostgreSQL with everything else: small pools, and connections that a restart broke are replaced.
+# Few processes share one PostgreSQL with everything else: small pools, and broken connections are replaced.
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10}
 SECRET_KEY = _secret("IOC_SUPERSET_SECRET_KEY")
 _HTTPS = os.environ.get("IOC_SUPERSET_PUBLIC_URL", "").startswith("https://")
@@ -94,7 +94,7 @@ GUEST_TOKEN_JWT_SECRET = _secret("IOC_SUPERSET_GUEST_JWT")
 GUEST_TOKEN_JWT_AUDIENCE = GUEST_AUDIENCE
 GUEST_TOKEN_JWT_EXP_SECONDS = 300
 # Tokens are minted by the portal with the shared secret; the endpoint stays closed to clauses that it could not check.
-GUEST_TOKEN_VALIDATOR_HOOK = lambda token: False  # noqa: E731
+GUEST_TOKEN_VALIDATOR_HOOK = lambda _token: False  # noqa: E731
 
 FEATURE_FLAGS = {
     "EMBEDDED_SUPERSET": True,

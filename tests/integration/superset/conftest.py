@@ -1,4 +1,4 @@
-"""A real Superset beside the session's PostgreSQL, with a filled schema ``serving`` and the repository's assets pushed."""
+"""A real Superset beside the session's PostgreSQL, with a filled schema ``serving`` and the assets pushed."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
             stdout=log, stderr=log, check=True, timeout=300,
         )  # fmt: skip
         server = subprocess.Popen(
-            process.web_command(settings), env=environment.superset(settings), cwd=settings.home, stdout=log, stderr=log,
-            start_new_session=True,
+            process.web_command(settings), env=environment.superset(settings), cwd=settings.home, stdout=log,
+            stderr=log, start_new_session=True,
         )  # fmt: skip
         try:
             _wait(settings.superset_url(), server, log_path)

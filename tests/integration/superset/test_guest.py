@@ -31,7 +31,8 @@ def _dashboard_id(superset: Superset, slug: str) -> int:
 def test_the_sample_has_the_columns_that_dbt_promises(superset: Superset) -> None:
     with psycopg.connect(warehouse.url("owner", superset.settings)) as connection:
         rows = connection.execute(
-            "select table_name, column_name, upper(data_type) from information_schema.columns where table_schema = 'serving'"
+            "select table_name, column_name, upper(data_type) from information_schema.columns"
+            " where table_schema = 'serving'"
         ).fetchall()
     sample = {name for name, _column, _type in rows}
     promised = {
@@ -180,7 +181,7 @@ def test_the_vietnamese_pack_is_open_to_pages_without_a_login(superset: Superset
 def test_superset_itself_mints_no_guest_tokens(superset: Superset) -> None:
     client = sync.client_of(superset.settings)
     body = {"user": {"username": "x"}, "resources": [{"type": "dashboard", "id": "1"}], "rls": []}
-    with pytest.raises(sync.SupersetRefusedError, match="400|404"):
+    with pytest.raises(sync.SupersetRefusedError, match=r"answered 40[04]"):
         client.post("/api/v1/security/guest_token/", body)
 
 
@@ -233,5 +234,5 @@ def test_analysts_query_serving_and_nothing_else(superset: Superset) -> None:
     ):
         with pytest.raises(sync.SupersetRefusedError):
             run(query)
-    with pytest.raises(sync.SupersetRefusedError, match="40[134]"):
+    with pytest.raises(sync.SupersetRefusedError, match=r"answered 40[134]"):
         analyst.get("/api/v1/security/users/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jwt
 import pytest
@@ -13,6 +13,9 @@ import pytest
 from ioc.embed import AUDIENCE, EMBEDDED_FILE, DashboardNotPublished, RowFilter, guest_token, published
 from ioc.secrets import Secrets
 from ioc.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
