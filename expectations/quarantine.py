@@ -1,6 +1,7 @@
-"""The two ways out of quarantine, both by a person who gives a reason: release the batch, or discard it.
+"""Quarantine: its owner learns of it, and the two ways out are a person's decision, release or discard, with a reason.
 
-The decision is kept beside the verdict, in ``ops.validation_result`` under the suite ``quarantine``.
+The decision is kept beside the verdict, in ``ops.validation_result`` under the suite ``quarantine``. How many batches
+wait is the signal ``<domain>.quarantined_batches``, so that the alert engine tells the owner as of anything else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from psycopg.rows import dict_row
 
 from expectations import data_docs
 from ioc import warehouse
+from ioc.domains import get_domain
 from ioc.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def release(batch_id: int, *, by: str, reason: str, settings: Settings | None = 
             (f"released by {by}: {reason}", batch_id),
         )
         _record(connection, batch, "release", {"by": by, "reason": reason})
+    announce(batch["domain"], settings)
     data_docs.build(batch["domain"], [batch_id], settings)
     return Decision(batch_id, batch["domain"], "release", batch["loaded_count"])
 
@@ -96,8 +99,41 @@ def discard(batch_id: int, *, by: str, reason: str, settings: Settings | None = 
             (f"discarded by {by}: {reason}", batch_id),
         )
         _record(connection, batch, "discard", {"by": by, "reason": reason})
+    announce(batch["domain"], settings)
     data_docs.build(batch["domain"], [batch_id], settings)
     return Decision(batch_id, batch["domain"], "discard", removed)
+
+
+def announce(domain: str, settings: Settings | None = None) -> int:
+    """Write how many batches of ``domain`` wait in quarantine as a signal, when that number changed.
+
+    Returns:
+        The number.
+    """
+    code, of = f"{domain}.quarantined_batches", get_domain(domain)
+    with warehouse.connect("transformer", settings) as connection:
+        # The lock under which dbt writes signals: change_id must become visible in its own order.
+        connection.execute("select pg_advisory_xact_lock(hashtext('alerting.signal'))")
+        (waiting,) = connection.execute(
+            "select count(*) from ops.load_batch where domain = %s and status = 'quarantined'", (domain,)
+        ).fetchone() or (0,)
+        (known,) = connection.execute(
+            "select value from alerting.signal where signal_code = %s order by period_end desc limit 1", (code,)
+        ).fetchone() or (0,)
+        if waiting != known:
+            connection.execute(
+                "insert into alerting.entity (entity_type, entity_id, name_vi, unit_code) "
+                "values ('domain', %s, %s, %s) "
+                "on conflict (entity_type, entity_id) do update set name_vi = excluded.name_vi",
+                (domain, of.title_vi, of.owner),
+            )
+            connection.execute(
+                "insert into alerting.signal "
+                "(signal_code, entity_type, entity_id, unit_code, period_end, value, quality) "
+                "values (%s, 'domain', %s, %s, clock_timestamp(), %s, 'ok')",
+                (code, domain, of.owner, waiting),
+            )
+    return int(waiting)
 
 
 def _stopped(connection: psycopg.Connection, batch_id: int, by: str, reason: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def load_domain(
     Raises:
         CommandError: the source is not configured or does not answer.
     """
-    from expectations import runner
+    from expectations import quarantine, runner
     from extractors.core import errors, pipeline
 
     environment.apply(settings)
@@ -51,5 +51,6 @@ def load_domain(
         runner.validate(domain)
     with progress.step(f"{domain}: publish"):
         published = pipeline.publish(domain)
+        quarantine.announce(domain)
     counts: dict[str, Any] = loaded.as_dict()
     return counts | {"published": published.published, "quarantined": published.quarantined}

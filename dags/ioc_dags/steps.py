@@ -44,10 +44,11 @@ def validate(domain: str) -> dict[str, Any]:
 
 
 def publish(domain: str) -> dict[str, Any]:
-    """Make passed batches visible to dbt, set stopped ones aside."""
+    """Make passed batches visible to dbt, set stopped ones aside and let their owner know."""
+    from expectations import quarantine
     from extractors.core import pipeline
 
-    return pipeline.publish(domain).as_dict()
+    return pipeline.publish(domain).as_dict() | {"waiting_in_quarantine": quarantine.announce(domain)}
 
 
 def transform(domain: str, *, run_id: str) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from alerts import engine, seed
 from expectations import data_docs, quarantine, runner
 from ioc import warehouse
 
@@ -68,3 +69,26 @@ def test_only_a_stopped_batch_can_be_decided_on_and_never_without_a_reason(
     with pytest.raises(quarantine.QuarantineError, match="only a stopped batch"):
         decide(quarantined - 1, by="lan.nt", reason="x", settings=settings)
     assert _state(settings, quarantined)[0] == "quarantined"
+
+
+def test_the_owner_s_alarm_rises_with_the_quarantine_and_ends_with_the_decision(
+    settings: Settings, quarantined: int
+) -> None:
+    seed.seed(settings)
+
+    def firing() -> list[tuple[str, bool]]:
+        engine.evaluate(settings=settings)
+        with warehouse.connect("alerts", settings) as connection:
+            return connection.execute(
+                "select r.owner_unit, i.closed_at is null from alert.incident i join alert.rule r using (rule_id) "
+                "where r.code = 'air_quality.quarantined_batches'"
+            ).fetchall()
+
+    assert firing() == []
+    assert [quarantine.announce("air_quality", settings), quarantine.announce("air_quality", settings)] == [1, 1]
+    assert firing() == [("SNNMT", True)]
+    quarantine.release(quarantined, by="lan.nt", reason="Đã kiểm tra với trạm", settings=settings)
+    assert firing() == [("SNNMT", False)]
+    with warehouse.connect("transformer", settings) as connection:
+        told = connection.execute("select unit_code, value::int from alerting.signal order by period_end").fetchall()
+    assert told == [("SNNMT", 1), ("SNNMT", 0)]
