@@ -330,6 +330,7 @@ def _record(connection: psycopg.Connection, results: dict[str, Any], airflow_run
             airflow_run_id,
         )
         for node in results["results"]
+        if not node["unique_id"].startswith("exposure.")
     ]
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(_INSERT_RESULT, rows)
