@@ -145,9 +145,10 @@ def _lay_history(settings: Settings, first: datetime, last: datetime) -> int:
 
 
 def _publish(settings: Settings, first: datetime, last: datetime) -> int:
-    local = [moment.astimezone(ZoneInfo(TIME_ZONE)) for moment in (first, last)]
+    days = (first + timedelta(days=day) for day in range((last - first).days + 1))
+    months = {(at.year, at.month) for at in (moment.astimezone(ZoneInfo(TIME_ZONE)) for moment in (*days, last))}
     with warehouse.connect("loader", settings) as connection:
-        schema.ensure_partitions(connection, "air_quality", READING, {(at.year, at.month) for at in local})
+        schema.ensure_partitions(connection, "air_quality", READING, months)
         written = connection.execute(_HISTORY, {"first": first, "last": last, "stations": _STATIONS})
         return written.rowcount
 
