@@ -89,7 +89,7 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
             client = sync.client_of(settings)
             yield Superset(settings, pushed, client.chart_ids(), client.dataset_ids(), bundle.read())
         finally:
-            os.killpg(server.pid, 15)
+            os.killpg(server.pid, 9)
             server.wait(30)
             with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
                 for database in (_WAREHOUSE, "superset"):

@@ -1,4 +1,4 @@
-"""The dashboards as people see them: embedded in a page of the portal's origin, in Chromium, on a desktop and a phone."""
+"""The dashboards as people see them: embedded at the portal's address, in Chromium, on a desktop and a phone."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ ENGLISH = re.compile(
 def portal(superset: Superset) -> Iterator[str]:
     """A page at the portal's address that embeds ``/<slug>`` the way the portal does."""
 
-    class Page_(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
+    class HostPage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/favicon.ico":
+                self.send_error(404)
+                return
             minted = embed.guest_token(self.path.strip("/"), "lanh.dao", settings=superset.settings)
             options = (
                 f"id: '{minted.embedded_uuid}', supersetDomain: '{minted.superset_domain}',"
@@ -53,7 +56,7 @@ def portal(superset: Superset) -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", superset.settings.port_portal), Page_)
+    server = ThreadingHTTPServer(("127.0.0.1", superset.settings.port_portal), HostPage)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield superset.settings.portal_url()
     server.shutdown()
@@ -72,6 +75,9 @@ def _open(page: Page, address: str, charts: int) -> str:
     page.goto(address)
     frame = page.frame_locator("iframe")
     expect(frame.locator(".dashboard-component-chart-holder")).to_have_count(charts, timeout=90_000)
+    # Charts ask for their data once they come into view; the table is the last to be drawn.
+    expect(frame.locator("td", has_text="Nghi Sơn").first).to_be_visible(timeout=90_000)
+    expect(frame.get_by_text("Đang chờ cơ sở dữ liệu")).to_have_count(0, timeout=90_000)
     expect(frame.get_by_test_id("loading-indicator")).to_have_count(0, timeout=90_000)
     page.wait_for_timeout(1_500)
     assert frame.locator(".ant-alert-error, [data-test=error-alert]").count() == 0

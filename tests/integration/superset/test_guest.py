@@ -56,7 +56,8 @@ def test_a_guest_gets_data_for_every_chart_of_every_published_dashboard(superset
         number = _dashboard_id(superset, content["slug"])
         for meta in bundle.charts_in(content):
             path = paths[meta["uuid"]]
-            answer = superset.ask(path, minted.token, number)
+            # The phone's version asks for the same data again: the cache may answer, rights are checked anyway.
+            answer = superset.ask(path, minted.token, number, force=False)
             assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:300]}"
             assert answer.json()["result"][0]["rowcount"] > 0, f"{path}: no rows"
             asked += 1
