@@ -91,6 +91,12 @@ class AirflowApi:
         answer = self._call("post", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
         return str(answer["dag_run_id"])
 
+    def active_run(self, dag_id: str) -> str | None:
+        """Id of the newest run that is queued or running, or None."""
+        asked = {"state": ["queued", "running"], "order_by": "-run_after", "limit": 1}
+        found = self._call("get", f"/api/v2/dags/{dag_id}/dagRuns", params=asked)["dag_runs"]
+        return str(found[0]["dag_run_id"]) if found else None
+
     def wait(self, dag_id: str, run_id: str, timeout_s: float = 900) -> DagRun:
         """Wait until a run has ended, however it ended.
 

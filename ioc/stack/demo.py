@@ -82,8 +82,8 @@ def run(settings: Settings, progress: Progress) -> Summary:
 
 
 def _run_dags(airflow: AirflowApi, dag_ids: list[str], progress: Progress) -> list[DagRun]:
-    """Run these DAGs once, beside each other."""
-    started = [(dag_id, airflow.trigger(dag_id)) for dag_id in dag_ids]
+    """Run these DAGs once, beside each other; a run that Airflow has begun by itself meanwhile counts."""
+    started = [(dag_id, airflow.active_run(dag_id) or airflow.trigger(dag_id)) for dag_id in dag_ids]
     ended, failed = [], []
     for dag_id, run_id in started:
         with progress.step(f"DAG {dag_id}"):

@@ -93,7 +93,9 @@ def superset(settings: Settings, progress: Progress) -> None:
     )  # fmt: skip
     if not stamp.is_current():
         with progress.step("Superset's database, roles and logins"):
-            _run(settings, "superset", process.bootstrap_command(), environment.superset(settings, with_passwords=True))
+            # Nobody waits for Superset but the people; Airflow, which loads the data, gets the processor first.
+            command = ["nice", "-n", "10", *process.bootstrap_command()]
+            _run(settings, "superset", command, environment.superset(settings, with_passwords=True))
             stamp.write()
 
 
