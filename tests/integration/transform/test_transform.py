@@ -54,6 +54,9 @@ def test_the_first_run_lays_everything_out(air: Settings, built: transform.Trans
     assert not {name for name in schemas if name.startswith("staging_")}, "schemas must carry no prefix"
     for table in ("ref.air_limit", "staging.stg_air_quality__reading", "serving.rpt_air_quality_current"):
         assert _ask(air, "select to_regclass(%s)", table) != [(None,)], table
+    blind = "select relname from pg_stat_user_tables where schemaname = %s and last_analyze is null"
+    for schema in ("intermediate", "marts"):
+        assert _ask(air, blind, schema) == [], "the planner would know nothing of the tables just filled"
 
 
 def test_results_are_kept_with_the_run_that_asked(air: Settings, built: transform.TransformReport) -> None:
