@@ -69,6 +69,12 @@ def dlt(folder: Path, url: str) -> int:
         pipelines_dir=str(folder.parent / f"dlt-{os.getpid()}"),
     )
 
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute("drop schema if exists bench_dlt cascade")
+        connection.execute("drop schema if exists bench_dlt_staging cascade")
+
     def load() -> None:
         @library.resource(name="reading", write_disposition="append")
         def reading() -> Iterator[list[dict[str, Any]]]:

@@ -72,6 +72,7 @@ class Batch:
         self._duplicates: dict[str, int] = {}
         self._chunk = _Chunk()
         self._read = 0
+        self._meets_duplicates = False
         self._cursors: list[tuple[str, dict[str, Any]]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._writing: Future[None] | None = None
@@ -165,28 +166,38 @@ class Batch:
                     )  # fmt: skip
 
     def _insert(self, cursor: psycopg.Cursor[Any], entity: Entity, months: set[tuple[int, int]]) -> int:
+        table = sql.Identifier(f"raw_{self.domain}", entity.name)
         if entity.partition_by:
             missing = {month for month in months if (entity.name, *month) not in self._partitions}
             schema.ensure_partitions(self._connection, self.domain, entity, missing)
             self._partitions.update((entity.name, *month) for month in missing)
+            if len(months) == 1:
+                # Straight into the partition: finding it again for every row would cost an eighth of the load.
+                table = schema.partition(self.domain, entity, *next(iter(months)))
         columns = [sql.Identifier(name) for name in entity.column_names]
         # Files come oldest first: a microsecond for each lets _loaded_at tell which of two values was sent later.
-        cursor.execute(
-            sql.SQL(
-                "insert into {table} "
-                "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
-                "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, "
-                "statement_timestamp() + l.file_no * interval '1 microsecond' "
-                "from {load} l join load_file f using (file_no) on conflict do nothing"
-            ).format(
-                table=sql.Identifier(f"raw_{self.domain}", entity.name),
-                columns=sql.SQL(", ").join(columns),
-                loaded=sql.SQL(", ").join(sql.SQL("l.{}").format(column) for column in columns),
-                hash=sql.SQL(entity.hash_sql("l")),
-                load=sql.Identifier(f"load_{entity.name}"),
-            ),
-            (self.batch_id,),
+        statement = sql.SQL(
+            "insert into {table} "
+            "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
+            "select {loaded}, %s, f.source_uri, l.source_row, {hash}, f.extracted_at, "
+            "statement_timestamp() + l.file_no * interval '1 microsecond' "
+            "from {load} l join load_file f using (file_no)"
+        ).format(
+            table=table,
+            columns=sql.SQL(", ").join(columns),
+            loaded=sql.SQL(", ").join(sql.SQL("l.{}").format(column) for column in columns),
+            hash=sql.SQL(entity.hash_sql("l")),
+            load=sql.Identifier(f"load_{entity.name}"),
         )
+        if not self._meets_duplicates:
+            # New rows are the rule, and ON CONFLICT looks for every one of them first: a quarter of the load's time.
+            try:
+                with self._connection.transaction():
+                    cursor.execute(statement, (self.batch_id,))
+                return cursor.rowcount
+            except psycopg.errors.UniqueViolation:
+                self._meets_duplicates = True
+        cursor.execute(statement + sql.SQL(" on conflict do nothing"), (self.batch_id,))
         return cursor.rowcount
 
     def commit(self) -> None:

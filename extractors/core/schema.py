@@ -115,6 +115,11 @@ def _comment(connection: psycopg.Connection, table: sql.Identifier, column: Colu
     )
 
 
+def partition(domain: str, entity: Entity, year: int, month: int) -> sql.Identifier:
+    """Name of the table that holds one civil month."""
+    return sql.Identifier(f"raw_{domain}", f"{entity.name}_{year:04d}_{month:02d}")
+
+
 def ensure_partitions(
     connection: psycopg.Connection, domain: str, entity: Entity, months: Iterable[tuple[int, int]]
 ) -> None:
@@ -133,7 +138,7 @@ def ensure_partitions(
     schema = f"raw_{domain}"
     parent = sql.Identifier(schema, entity.name)
     for year, month in sorted(months):
-        table = sql.Identifier(schema, f"{entity.name}_{year:04d}_{month:02d}")
+        table = partition(domain, entity, year, month)
         start = datetime(year, month, 1, tzinfo=_ZONE)
         end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=_ZONE)
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"schema:{domain}",))
