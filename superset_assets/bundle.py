@@ -11,6 +11,7 @@ import io
 import json
 import uuid
 import zipfile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def normalise(path: str, content: Asset) -> Asset:
         content.pop("password", None)
     elif kind == "datasets":
         for part, name in (("columns", "column_name"), ("metrics", "metric_name")):
-            content[part] = sorted((_sparse(item) for item in content.get(part, [])), key=lambda item, n=name: item[n])
+            content[part] = sorted((_sparse(item) for item in content.get(part, [])), key=itemgetter(name))
     elif kind == "charts":
         content["params"] = _chart_parameters(content.get("params", {}))
         if content.get("query_context"):

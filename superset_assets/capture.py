@@ -95,7 +95,7 @@ def _queries(page: Page, address: str) -> dict[str, Any]:
         raise RuntimeError(f"the chart's page asked for no data: {error}") from error
     if not answer.ok:
         raise RuntimeError(f"{answer.status}: {answer.text()[:500]}")
-    context: dict[str, Any] = answer.request.post_data_json
+    context: dict[str, Any] = answer.request.post_data_json or {}
     for query in context["queries"]:
         # Values of the moment, not of the chart.
         query.pop("custom_params", None)
@@ -105,7 +105,7 @@ def _queries(page: Page, address: str) -> dict[str, Any]:
 
 def main() -> None:
     """Capture the charts whose path starts with the first argument (default: all)."""
-    print("\n".join(capture(*sys.argv[1:2])) or "nothing to change")
+    print("\n".join(capture(sys.argv[1] if len(sys.argv) > 1 else "charts/")) or "nothing to change")
 
 
 if __name__ == "__main__":

@@ -222,7 +222,9 @@ def _differences(mine: Asset, theirs: Asset) -> list[tuple[str, Any, Any]]:
 
 
 def _described_column(column: Asset | None) -> tuple[Any, ...] | None:
-    return column and tuple(column.get(key) for key in ("verbose_name", "type", "is_dttm", "expression", "description"))
+    if column is None:
+        return None
+    return tuple(column.get(key) for key in ("verbose_name", "type", "is_dttm", "expression", "description"))
 
 
 def main() -> None:

@@ -19,10 +19,13 @@ GUEST_AUDIENCE = "ioc-superset"
 ANALYST_ROLE = "Phân tích viên"
 LEADER_ROLE = "Lãnh đạo"
 
-# The warehouse as Superset names it; the schema permission is the only data that people are given.
+# The warehouse as Superset names it; its schema is the only data that people are given. SQL Lab asks for the permission
+# with the database's name in it, datasets for the one without.
 WAREHOUSE_NAME = "Kho dữ liệu IOC"
 _DATABASE = os.environ.get("IOC_SUPERSET_WAREHOUSE_DATABASE", "warehouse")
-SERVING_PERMISSION = f"[{WAREHOUSE_NAME}].[{_DATABASE}].[serving]"
+SERVING_PERMISSIONS = frozenset(
+    ("schema_access", name) for name in (f"[{WAREHOUSE_NAME}].[{_DATABASE}].[serving]", f"[{WAREHOUSE_NAME}].[serving]")
+)
 
 # Reading a chart's data rests on the token's dashboard, not on these: a guest has no access to any dataset by itself.
 GUEST_PERMISSIONS = frozenset(
@@ -36,23 +39,26 @@ GUEST_PERMISSIONS = frozenset(
         ("can_time_range", "Api"),
     }
 )
-LEADER_PERMISSIONS = GUEST_PERMISSIONS | {
-    ("can_read", "EmbeddedDashboard"),
-    ("can_read", "DashboardFilterStateRestApi"),
-    ("can_write", "DashboardFilterStateRestApi"),
-    ("can_read", "DashboardPermalinkRestApi"),
-    ("can_write", "DashboardPermalinkRestApi"),
-    ("can_dashboard", "Superset"),
-    ("can_dashboard_permalink", "Superset"),
-    ("can_view_chart_as_table", "Dashboard"),
-    ("can_csv", "Superset"),
-    ("can_read", "Theme"),
-    ("can_language_pack", "Superset"),
-    ("can_get", "MenuApi"),
-    ("menu_access", "Home"),
-    ("menu_access", "Dashboards"),
-    ("schema_access", SERVING_PERMISSION),
-}
+LEADER_PERMISSIONS = (
+    GUEST_PERMISSIONS
+    | SERVING_PERMISSIONS
+    | {
+        ("can_read", "EmbeddedDashboard"),
+        ("can_read", "DashboardFilterStateRestApi"),
+        ("can_write", "DashboardFilterStateRestApi"),
+        ("can_read", "DashboardPermalinkRestApi"),
+        ("can_write", "DashboardPermalinkRestApi"),
+        ("can_dashboard", "Superset"),
+        ("can_dashboard_permalink", "Superset"),
+        ("can_view_chart_as_table", "Dashboard"),
+        ("can_csv", "Superset"),
+        ("can_read", "Theme"),
+        ("can_language_pack", "Superset"),
+        ("can_get", "MenuApi"),
+        ("menu_access", "Home"),
+        ("menu_access", "Dashboards"),
+    }
+)
 
 
 class IocSecurityManager(SupersetSecurityManager):
@@ -111,16 +117,16 @@ class IocSecurityManager(SupersetSecurityManager):
 
     def sync_ioc_roles(self) -> None:
         """Create or correct the guest's, the leader's and the analyst's role; rights added by hand are taken away."""
-        self.add_permission_view_menu("schema_access", SERVING_PERMISSION)
+        for permission in SERVING_PERMISSIONS:
+            self.add_permission_view_menu(*permission)
         self.session.flush()
         views = self._get_all_pvms()
         self._set(GUEST_ROLE, views, lambda key, _view: key in GUEST_PERMISSIONS)
         self._set(LEADER_ROLE, views, lambda key, _view: key in LEADER_PERMISSIONS)
-        serving = ("schema_access", SERVING_PERMISSION)
         self._set(
             ANALYST_ROLE,
             views,
-            lambda key, view: key == serving or self._is_gamma_pvm(view) or self._is_sql_lab_pvm(view),
+            lambda key, view: key in SERVING_PERMISSIONS or self._is_gamma_pvm(view) or self._is_sql_lab_pvm(view),
         )
 
     def _set(self, name: str, views: list[Any], wanted: Callable[[tuple[str, str], Any], bool]) -> None:

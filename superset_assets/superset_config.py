@@ -164,10 +164,21 @@ APP_NAME = "IOC Thanh Hóa"
 _TOKENS = {
     "brandAppName": APP_NAME,
     "brandLogoAlt": APP_NAME,
+    "brandLogoUrl": "/static/assets/images/superset-logo-horiz.png",
+    "brandLogoHref": "/",
+    "brandLogoHeight": "24px",
+    "brandLogoMargin": "18px 0",
+    "brandIconMaxWidth": 37,
     "colorPrimary": "#0B5CAD",
     "colorLink": "#0B5CAD",
     "fontFamily": "Inter, 'Segoe UI', Roboto, 'Noto Sans', Helvetica, Arial, sans-serif",
     "fontUrls": [],
+    "fontSizeXS": "8",
+    "fontSizeXXL": "28",
+    "fontWeightNormal": "400",
+    "fontWeightLight": "300",
+    "fontWeightStrong": "500",
+    "fontWeightBold": "700",
 }
 THEME_DEFAULT = {"token": _TOKENS, "algorithm": "default"}
 # One theme: an embed that follows the reader's dark mode flashes, and the regulation's colours are defined on white.

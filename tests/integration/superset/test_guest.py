@@ -218,9 +218,13 @@ def test_a_pull_takes_what_somebody_changed_and_nothing_else(superset: Superset,
         sync.push(superset.settings)
 
 
-def test_analysts_query_serving_and_nothing_else(superset: Superset) -> None:
+def test_analysts_see_the_dashboards_and_query_serving_and_nothing_else(superset: Superset) -> None:
     password = sync.Secrets.of(superset.settings).get("superset_analyst")
     analyst = sync.SupersetClient(superset.url, "phan_tich", password)
+    seen = {row["slug"] for row in analyst.get("/api/v1/dashboard/")["result"]}
+    assert {"air_quality", "pipeline_health"} <= seen
+    assert len(analyst.chart_ids()) == len(superset.chart_ids)
+    assert set(analyst.dataset_ids()) == set(superset.dataset_ids)
     (database,) = [row["id"] for row in analyst.get("/api/v1/database/")["result"]]
 
     def run(query: str) -> list[dict[str, object]]:
