@@ -114,8 +114,10 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
         return ReconcileReport()
     teller = notice.Teller(connection, routing.load(connection, at), at, settings)
     fallback = next((route for route in routes.values() if route["is_fallback"]), None)
+    told = _Told(connection, {row["incident_id"] for row in rows})
     notifications = waiting = unreachable = 0
-    for group in groups.values():
+    # Routes that still see the incident speak first: whom two routes reach hears "level 2", not "over" as well.
+    for group in sorted(groups.values(), key=lambda one: -max(row["now_level"] for row in one.rows)):
         group_id, flush_seq, is_due = _group_state(connection, group, at)
         if not is_due:
             waiting += 1
@@ -125,15 +127,61 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
         reached = [row for row in group.rows if row["incident_id"] not in unreached]
         if not reached:
             continue
-        for to, items in letters.items():
+        for to, rows_of_letter in letters.items():
+            items = told.news(to, rows_of_letter)
+            if not items:
+                continue
             key = f"{group.route['code']}|{group.key}|{flush_seq}|{to.contact_code}|{to.channel}"
             notifications += teller.enqueue(
                 notice.Destination(key, group.route["route_id"], group_id, to.contact_id, to.channel, to.address), items
             )
         _remember(connection, group_id, flush_seq, reached, at)
+    told.write(at)
     if notifications:
         connection.execute("select pg_notify('ioc_outbox', '')")
     return ReconcileReport(notifications, waiting, unreachable)
+
+
+class _Told:
+    """What people were last told about the incidents of this pass, on each channel."""
+
+    def __init__(self, connection: psycopg.Connection, incidents: set[Any]) -> None:
+        self._connection = connection
+        self._known: dict[tuple[Any, int, str], int] = {
+            (incident, contact, channel): level
+            for incident, contact, channel, level in connection.execute(
+                "select incident_id, contact_id, channel, level from notify.told where incident_id = any(%s)",
+                (list(incidents),),
+            )
+        }
+        self._new: dict[tuple[Any, int, str], int] = {}
+
+    def news(self, to: _Address, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that ``to`` does not know yet; they count as told from here on."""
+        fresh = []
+        for row in rows:
+            key = (row["incident_id"], to.contact_id, to.channel)
+            level = self._known.get(key)
+            # A route for grave levels ends at a level that another route has just told the same person.
+            if level == row["now_level"] or (row["now_level"] == 0 and level == row["true_level"]):
+                continue
+            self._known[key] = self._new[key] = row["now_level"]
+            fresh.append(row)
+        return fresh
+
+    def write(self, at: datetime) -> None:
+        self._connection.execute(
+            """
+            insert into notify.told (incident_id, contact_id, channel, level, told_at)
+            select *, %s from unnest(%s::uuid[], %s::bigint[], %s::text[], %s::int[])
+            on conflict (incident_id, contact_id, channel)
+                do update set level = excluded.level, told_at = excluded.told_at
+            """,
+            (
+                at, [key[0] for key in self._new], [key[1] for key in self._new], [key[2] for key in self._new],
+                list(self._new.values()),
+            ),
+        )  # fmt: skip
 
 
 def _group_key(group_by: str, row: dict[str, Any]) -> str:

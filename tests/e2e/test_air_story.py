@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 STATION = "TH_SAMSON_KK04"
 NAME = "Sầm Sơn"
-# PM2.5 of 420 µg/m³ held for three hours: Nowcast 420, between the breakpoints 350 (400) and 500 (500): 446.67.
+# 420 µg/m³ held for the twelve hours of a Nowcast: 420, between the breakpoints 350 (AQI 400) and 500 (500): 446.67.
 PM25 = 420.0
 EXPECTED_AQI = 447
 
@@ -65,7 +65,7 @@ def test_a_station_file_reaches_screen_inbox_and_mailbox(stack: Settings, page: 
     dropped = requests.post(
         f"{sandbox}/air_quality/reading",
         json={
-            "station": STATION, "values": {"PM2.5": PM25, "PM10": PM25 + 30}, "measured_at": label, "marks": 36,
+            "station": STATION, "values": {"PM2.5": PM25, "PM10": PM25 + 30}, "measured_at": label, "marks": 144,
         },
         timeout=10,
     )  # fmt: skip

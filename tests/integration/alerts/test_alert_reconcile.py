@@ -43,6 +43,26 @@ def test_people_are_found_by_unit_role_and_level(desk: Desk) -> None:
     assert told(250, "S3", "14845") == {"truc-snnmt", "truc-ioc", "lanh-dao-tinh"}
 
 
+def test_a_person_whom_two_routes_reach_hears_each_thing_once(desk: Desk) -> None:
+    # Level 3 in a commune without a leader of its own: both the local and the provincial route lead to the province.
+    desk.signal({0: 250}, unit_code="14845")
+    desk.evaluate(0.1)
+    per_person = (
+        "select count(*) from notify.outbox join ref.contact c using (contact_id) where c.code = %s and channel = %s"
+    )
+    assert desk.one(per_person, "lanh-dao-tinh", "email") == 1
+    assert desk.one(per_person, "lanh-dao-tinh", "web") == 1
+    # Down to level 2: the provincial route is over it, the local one is not; the person hears "level 2" and no "over".
+    desk.run("update notify.grp set last_flush = null")
+    desk.signal({1: 170, 2: 170}, unit_code="14845")
+    desk.evaluate(2.1)
+    levels = desk.rows(
+        "select o.level from notify.outbox o join ref.contact c using (contact_id) "
+        "where c.code = 'lanh-dao-tinh' and channel = 'email' order by o.created_at"
+    )
+    assert levels == [(3,), (2,)]
+
+
 def test_a_unit_merged_while_its_incident_is_open_is_reached_through_its_successor(desk: Desk) -> None:
     desk.signal({0: 170}, unit_code="16561")
     desk.tick(0.1)

@@ -423,6 +423,17 @@ create table notify.notice_state (
 );
 create index told_something on notify.notice_state (incident_id) where told_level > 0;
 
+-- What a person was last told about an incident on a channel, by whichever route: two routes that lead to the same
+-- person are one message.
+create table notify.told (
+    incident_id uuid not null references alert.incident,
+    contact_id bigint not null references ref.contact,
+    channel text not null,
+    level integer not null check (level between 0 and 4),
+    told_at timestamptz not null,
+    primary key (incident_id, contact_id, channel)
+);
+
 create table notify.template (
     template_id bigint generated always as identity primary key,
     code text not null,
