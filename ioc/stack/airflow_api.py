@@ -125,6 +125,18 @@ class AirflowApi:
         return datetime.fromisoformat(started)
 
     def failed_tasks(self, dag_id: str, run_id: str) -> list[str]:
-        """Tasks of a run that failed."""
-        found = self._call("get", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return sorted(task["task_id"] for task in found if task["state"] in ("failed", "upstream_failed"))
+        """Tasks of a run that failed, each with the error that ended it."""
+        run = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found = self._call("get", run)["task_instances"]
+        return sorted(f"{task['task_id']}: {self._error(run, task)}" for task in found if task["state"] == "failed")
+
+    def _error(self, run: str, task: dict[str, Any]) -> str:
+        """The last exception in the log of a task."""
+        path = f"{run}/{task['task_id']}/logs/{task['try_number']}"
+        mapped = {"map_index": task["map_index"], "full_content": True}
+        for entry in reversed(
+            self._call("get", path, params=mapped, headers={"Accept": "application/json"})["content"]
+        ):
+            for cause in entry.get("error_detail") or []:
+                return " ".join(f"{cause['exc_type']} {cause['exc_value']}".split())[:400]
+        return "no exception in its log"
