@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from playwright.sync_api import sync_playwright
 
 from ioc import warehouse
 from ioc.secrets import Secrets
 from ioc.settings import Settings, get_settings
+from ioc.stack.doctor import browser as find_browser
 from ioc.stack.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -82,3 +86,19 @@ def settings(cluster: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iter
     get_settings.cache_clear()
     with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
         connection.execute(f"drop database {database} with (force)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium of this machine. One per module: Playwright's event loop must not outlive the tests that use it."""
+    executable = find_browser()
+    assert executable, "no Chromium on this machine: apt install chromium"
+    # Chromium's own sandbox refuses to work as root, containers have little /dev/shm, maps need WebGL.
+    arguments = ["--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
+    arguments += ["--enable-unsafe-swiftshader", "--use-angle=swiftshader"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield chromium
+        chromium.close()

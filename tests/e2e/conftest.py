@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from ioc.settings import PROJECT_ROOT, Settings
 from ioc.stack import environment, programs
-from ioc.stack.doctor import browser as find_browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,20 +60,6 @@ def _log_tails(settings: Settings) -> str:
         lines = log.read_text(errors="replace").splitlines()[-15:]
         parts.append("\n".join([f"--- {log.name}", *(line[:300] for line in lines)]))
     return "\n".join(parts)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium of this machine, speaking Vietnamese."""
-    executable = find_browser()
-    if executable is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    # Chromium's own sandbox refuses to work as root, and containers have little /dev/shm.
-    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

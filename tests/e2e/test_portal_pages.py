@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -13,10 +12,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import uvicorn
-from playwright.sync_api import sync_playwright
 
 from ioc.secrets import Secrets
-from ioc.stack.doctor import BROWSERS
 from portal import users
 from portal.app import create_app
 from tests.fixtures import portal_serving
@@ -67,19 +64,6 @@ def portal(cluster: EmbeddedPostgres) -> Iterator[Settings]:
         connection.execute(f"drop database {database} with (force)")
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path, f"no browser: install one of {', '.join(BROWSERS)}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
-        )
-        yield browser
-        browser.close()
-
-
 class Visit:
     """A browser window that remembers what it asked for and what it complained about."""
 
@@ -105,11 +89,11 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium: Browser, portal: Settings) -> Iterator[Callable[..., Visit]]:
+def visit(browser: Browser, portal: Settings) -> Iterator[Callable[..., Visit]]:
     contexts = []
 
     def make(viewport: dict[str, int] = PHONE, **options: object) -> Visit:
-        context = chromium.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
         context.set_default_timeout(15_000)
         contexts.append(context)
         return Visit(context.new_page(), portal)

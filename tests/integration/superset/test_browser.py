@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect
 
 from ioc import embed
 from ioc.settings import PROJECT_ROOT
@@ -86,24 +85,17 @@ def _open(page: Page, address: str, charts: int) -> str:
 
 @pytest.mark.parametrize(("slug", "size"), [("air_quality", (1440, 1400)), ("air_quality_phone", (390, 2200))])
 def test_people_see_the_stations_in_vietnamese_and_nothing_comes_from_outside(
-    portal: str, tmp_path: Path, slug: str, size: tuple[int, int]
+    portal: str, browser: Browser, tmp_path: Path, slug: str, size: tuple[int, int]
 ) -> None:
     problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-            args=["--no-sandbox", "--enable-unsafe-swiftshader", "--use-angle=swiftshader"],
-        )
-        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="vi-VN")
-        page.on("response", partial(_note, problems))
-        text = _open(page, f"{portal}/{slug}", charts=8)
-        page.screenshot(path=tmp_path / f"{slug}.png")
-        frame = page.frames[1]
-        too_wide = frame.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        colours = frame.evaluate(
-            "[...document.querySelectorAll('td')].map(cell => getComputedStyle(cell).backgroundColor)"
-        )
-        browser.close()
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="vi-VN")
+    page.on("response", partial(_note, problems))
+    text = _open(page, f"{portal}/{slug}", charts=8)
+    page.screenshot(path=tmp_path / f"{slug}.png")
+    frame = page.frames[1]
+    too_wide = frame.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    colours = frame.evaluate("[...document.querySelectorAll('td')].map(cell => getComputedStyle(cell).backgroundColor)")
+    page.close()
     assert problems == []
     for word in ("Hiện trạng", "Bản đồ trạm quan trắc", "Nghi Sơn", "Phường Hạc Thành", "Áp dụng"):
         assert word in text
