@@ -1,4 +1,4 @@
-"""The whole system, once per test session, and a browser: what a person has in front of them."""
+"""The whole system, and a window of a browser: what a person has in front of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SANDBOX_DAYS = 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Settings]:
     """Settings of a whole stack that ``ioc demo`` has brought up and filled; stopped and removed at the end."""
     home = Path(tempfile.mkdtemp(prefix="ioc-e2e-"))
