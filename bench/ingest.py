@@ -1,8 +1,9 @@
 """Station files on local disk to visible raw rows, beside dlt, pandas.to_sql and a bare COPY of the parsed rows.
 
-A PostgreSQL of its own, every way in a process of its own, one after the other. A quarter of the rows each lies in
-files of 10, 100, 1000 and 2000 lines; 10 stations, 10 parameters. A second set, all in files of 10 lines as a station
-sends them every five minutes, is only the platform's own and is shown without a promise.
+A PostgreSQL of its own, every way in a process of its own, one after the other; at 200,000 rows the best of three. A
+quarter of the rows each lies in files of 10, 100, 1000 and 2000 lines; 10 stations, 10 parameters. A second set, all
+in files of 10 lines as a station sends them every five minutes, is only the platform's own and is shown without a
+promise.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     promises: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="ioc-bench-") as place, server(Path(place)) as settings:
-        for rows in (16_000,) if quick else (200_000, 2_000_000):
-            found = _measure(Path(place), settings, rows)
+        for rows, rounds in ((16_000, 1),) if quick else ((200_000, 3), (2_000_000, 1)):
+            found = _measure(Path(place), settings, rows, rounds)
             figures[f"{rows} rows"] = found
             times_dlt = found["dlt"]["seconds"] / found["own"]["seconds"]
             share = found["copy"]["seconds"] / found["own"]["seconds"]
@@ -59,12 +60,17 @@ def _at_least(value: float, limit: float) -> dict[str, Any]:
     return {"value": round(value, 3), "limit": limit, "holds": value >= limit}
 
 
-def _measure(place: Path, settings: Settings, rows: int) -> dict[str, Any]:
+def _measure(place: Path, settings: Settings, rows: int, rounds: int) -> dict[str, Any]:
+    """The best of some rounds of each way, taken in turn: what else the machine does must not decide."""
     folder = place / str(rows) / "files"
     count = write_files(folder, rows, _LINES)
-    found = {"own": _way("own", folder, settings)}
-    _dump_rows(settings, folder.parent / "rows.copy")
-    found |= {way: _way(way, folder, settings) for way in ("copy", "dlt", "pandas")}
+    found: dict[str, Any] = {}
+    for _ in range(rounds):
+        for way in ("own", "copy", "dlt", "pandas"):
+            result = _way(way, folder, settings)
+            if way == "own" and not found:
+                _dump_rows(settings, folder.parent / "rows.copy")
+            found[way] = min(found.get(way, result), result, key=lambda one: float(one["seconds"]))
     for way, result in found.items():
         if result["rows"] != rows:
             raise RuntimeError(f"{way} wrote {result['rows']} of {rows} rows: the comparison would be worth nothing")

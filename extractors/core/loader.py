@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from extractors.core.ledger import FileOutcome
     from ioc.settings import Settings
 
-_CHUNK_ROWS = 50_000
+# Small enough that parsing and writing overlap from early on.
+_CHUNK_ROWS = 25_000
 _CHUNK_CHARACTERS = 16 << 20
 
 
