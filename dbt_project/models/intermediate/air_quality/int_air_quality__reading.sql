@@ -80,18 +80,18 @@ stepped as (
     window series as (partition by station_code, parameter order by measured_at)
 ),
 
+-- A run of equal values (or of one side of the fault level) starts where the step before it differs; what its first row
+-- already carried moves the start back. One window order for all: at first build this is sorted once.
 run as (
     select
         *,
-        count(*) filter (
+        max(measured_at - same_for_minutes_before * interval '1 minute') filter (
             where is_after_gap is distinct from false
             or value is distinct from value_before or device_status is distinct from status_before
-        ) over series as value_run,
-        count(*) filter (
+        ) over series as same_since,
+        max(measured_at - above_for_minutes_before * interval '1 minute') filter (
             where is_after_gap is distinct from false or is_above_fault_level is distinct from was_above_fault_level
-        ) over series as fault_run,
-        max(value) filter (where parameter = 'PM10' and device_status = '00')
-            over (partition by station_code, measured_at) as pm10_beside
+        ) over series as above_since
     from stepped
     window series as (partition by station_code, parameter order by measured_at)
 ),
@@ -99,16 +99,11 @@ run as (
 timed as (
     select
         *,
-        least(1440, first_value(same_for_minutes_before) over same_value + extract(
-            epoch from measured_at - first_value(measured_at) over same_value
-        ) / 60)::integer as same_for_minutes,
-        least(1440, first_value(above_for_minutes_before) over same_level + extract(
-            epoch from measured_at - first_value(measured_at) over same_level
-        ) / 60)::integer as above_for_minutes
+        least(1440, extract(epoch from measured_at - same_since) / 60)::integer as same_for_minutes,
+        least(1440, extract(epoch from measured_at - above_since) / 60)::integer as above_for_minutes,
+        max(value) filter (where parameter = 'PM10' and device_status = '00')
+            over (partition by station_code, measured_at) as pm10_beside
     from run
-    window
-        same_value as (partition by station_code, parameter, value_run order by measured_at),
-        same_level as (partition by station_code, parameter, fault_run order by measured_at)
 ),
 
 flagged as (
