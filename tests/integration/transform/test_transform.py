@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -203,6 +206,36 @@ def test_a_failing_test_stops_the_run_with_its_name_and_the_next_run_recovers(
     with warehouse.connect("owner", air) as connection:
         connection.execute("delete from marts.fct_air_aqi_hourly where aqi = 777")
     assert transform.run(["air_quality"], settings=air).failed == 0
+
+
+def test_killed_in_the_middle_the_next_run_takes_up_what_is_missing(
+    air: Settings, built: transform.TransformReport
+) -> None:
+    assert built.failed == 0
+    hours = [vn("2026-03-12 01:00") + step * HOUR for step in range(12)]
+    publish(air, [row for hour in hours for row in five_minutes("TH_SAMSON_KK04", "PM10", hour, 75)])
+    cursor = "select value ->> 'published' from ops.cursor where name = 'dbt:int_air_quality__reading'"
+    before = _ask(air, cursor)
+    place = {
+        "IOC_HOME": str(air.home),
+        "IOC_PORT_BASE": str(air.port_base),
+        "IOC_WAREHOUSE_URL": str(air.warehouse_url),
+    }
+    run = "from ioc import transform; transform.run(['air_quality'])"
+    process = subprocess.Popen([sys.executable, "-c", run], env={**os.environ, **place}, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 240
+        while _ask(air, cursor) == before:
+            assert time.monotonic() < deadline, "the first model never came to an end"
+            time.sleep(0.05)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    indexed = "select hour_ending, aqi from marts.fct_air_aqi_hourly where hour_ending = any(%s) and aqi is not null"
+    assert _ask(air, indexed, hours) == [], "killed before the marts were reached"
+    assert transform.run(["air_quality"], settings=air).failed == 0
+    # AQI of 75 µg/m³ PM10: the first hour has c1 alone and stays without.
+    assert sorted(_ask(air, indexed, hours))[-8:] == [(hour, 63) for hour in hours[-8:]]
 
 
 def test_every_rule_of_the_regulation_by_dbt_unit_tests(
