@@ -107,6 +107,8 @@ def test_a_station_file_reaches_screen_inbox_and_mailbox(stack: Settings, page: 
     def dashboard_shows_it() -> bool:
         # Superset caches a query for a minute: reload until the new number is there.
         page.goto(f"{stack.portal_url()}/linh-vuc/air_quality")
+        # Superset draws the charts that are in sight: go where a person would look.
+        page.locator(".embed").scroll_into_view_if_needed()
         frame = page.frame_locator(".embed iframe")
         try:
             frame.get_by_text(re.compile(rf"\b{EXPECTED_AQI}\b")).first.wait_for(timeout=45_000)
