@@ -111,12 +111,12 @@ def test_a_station_file_reaches_screen_inbox_and_mailbox(stack: Settings, page: 
         page.locator(".embed").scroll_into_view_if_needed()
         frame = page.frame_locator(".embed iframe")
         try:
-            frame.get_by_text(re.compile(rf"\b{EXPECTED_AQI}\b")).first.wait_for(timeout=45_000)
+            frame.get_by_text(re.compile(rf"\b{EXPECTED_AQI}\b")).first.wait_for(timeout=90_000)
         except BrowserTimeout:
             return False
         return True
 
-    eventually(f"{EXPECTED_AQI} on the embedded dashboard", dashboard_shows_it, timeout_s=240)
+    eventually(f"{EXPECTED_AQI} on the embedded dashboard", dashboard_shows_it, timeout_s=360)
 
     # Told once: another evaluation and another minute bring no second message about the same level.
     before = len(mails())
