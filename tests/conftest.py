@@ -53,6 +53,10 @@ def cluster() -> Iterator[EmbeddedPostgres]:
     with tempfile.TemporaryDirectory(prefix="ioc-test-") as folder:
         settings = Settings(home=Path(folder), port_base=free_port_base(), warehouse_url=None)
         server = EmbeddedPostgres(settings)
+        server.initialise()
+        with (server.data / "postgresql.auto.conf").open("a") as file:
+            # Nobody pulls the plug of a test's database: what is killed are its clients.
+            file.write("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
         server.start_detached()
         try:
             warehouse.ensure_roles(server.admin_url(), settings)
