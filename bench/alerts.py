@@ -6,7 +6,6 @@ crosses a threshold. Promises: a tick under 5 s, the catch-up under 10 s, a seco
 
 from __future__ import annotations
 
-import socket
 import statistics
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any
 from alerts import engine
 from ioc import warehouse
 from ioc.settings import Settings
+from ioc.stack import programs
 from ioc.stack.postgres import EmbeddedPostgres
 
 _START = datetime(2026, 3, 6, tzinfo=UTC)
@@ -42,14 +42,6 @@ from generate_series(1, %(series)s) as series, generate_series(1, %(points)s) as
 """
 
 
-def _free_port_base() -> int:
-    for base in range(40000, 60000, 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", base + 32)) != 0:
-                return base
-    raise OSError("no free port for the benchmark's PostgreSQL")
-
-
 class _World:
     def __init__(self, settings: Settings, series: int) -> None:
         self.settings, self.series, self.steps = settings, series, 0
@@ -73,7 +65,8 @@ def run(quick: bool = False) -> dict[str, Any]:
     """Measure on 20,000 series (quick: 500); seconds."""
     series, catch_up_points = (500, 25) if quick else (20_000, 25)
     with tempfile.TemporaryDirectory(prefix="ioc-bench-") as folder:
-        settings = Settings(home=Path(folder), port_base=_free_port_base(), warehouse_url=None)
+        wanted = Settings(home=Path(folder), port_base=40000, warehouse_url=None)
+        settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
         server = EmbeddedPostgres(settings)
         server.start_detached()
         try:

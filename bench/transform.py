@@ -8,7 +8,6 @@ what it costs behind one. The time of the models alone (``sql_s``) is beside it:
 
 from __future__ import annotations
 
-import socket
 import statistics
 import tempfile
 import time
@@ -23,6 +22,7 @@ from extractors.air_quality.entities import READING
 from extractors.core import schema
 from ioc import transform, warehouse
 from ioc.settings import TIME_ZONE, Settings
+from ioc.stack import programs
 from ioc.stack.postgres import EmbeddedPostgres
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class _History:
 def _history(months: int, last: datetime) -> Iterator[_History]:
     """A running server with a warehouse of so many months, built as the DAG would."""
     with tempfile.TemporaryDirectory(prefix="ioc-bench-") as folder:
-        settings = Settings(home=Path(folder), port_base=_free_port_base(), warehouse_url=None)
+        wanted = Settings(home=Path(folder), port_base=40000, warehouse_url=None)
+        settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
         server = EmbeddedPostgres(settings)
         server.start_detached()
         try:
@@ -166,11 +167,3 @@ def _increment(settings: Settings, at: datetime) -> tuple[float, float]:
             "select sum(execution_time_s) from ops.dbt_run_result where invocation_id = %s", (report.invocation_id,)
         ).fetchone()
     return wall, float(row[0]) if row else 0.0
-
-
-def _free_port_base() -> int:
-    for base in range(40000, 60000, 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", base + 32)) != 0:
-                return base
-    raise OSError("no free port for the benchmark's PostgreSQL")

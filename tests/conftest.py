@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 import uuid
 from pathlib import Path
@@ -16,6 +15,7 @@ from playwright.sync_api import sync_playwright
 from ioc import warehouse
 from ioc.secrets import Secrets
 from ioc.settings import Settings, get_settings
+from ioc.stack import programs
 from ioc.stack.doctor import browser as find_browser
 from ioc.stack.postgres import EmbeddedPostgres
 
@@ -33,25 +33,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reporter.write_line("skipped tests count as failed in CI", red=True)
 
 
-def free_port_base() -> int:
-    """A port base whose offsets used by the stack are free now."""
-    offsets = (0, 21, 22, 25, 26, 32, 80, 88, 93)
-    for base in range(20000 + os.getpid() % 200 * 100, 60000, 100):
-        try:
-            for offset in offsets:
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", base + offset))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no free ports")
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedPostgres]:
     """A running embedded PostgreSQL with roles, and a migrated template database ``ioc_template``."""
     with tempfile.TemporaryDirectory(prefix="ioc-test-") as folder:
-        settings = Settings(home=Path(folder), port_base=free_port_base(), warehouse_url=None)
+        # Sessions beside each other begin their search at different places.
+        wanted = Settings(home=Path(folder), port_base=20000 + os.getpid() % 200 * 100, warehouse_url=None)
+        settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
         server = EmbeddedPostgres(settings)
         server.initialise()
         with (server.data / "postgresql.auto.conf").open("a") as file:
