@@ -18,6 +18,7 @@ from alerts.rendering import TemplateRefusedError, moment, number, render
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import psycopg
@@ -35,14 +36,22 @@ def incident_code(incident_id: uuid.UUID) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where one message goes; ``dedupe_key`` (route|group|flush|contact|channel) makes it the only one of its kind."""
+    """Where one message goes; ``dedupe_key`` (for example route|group|flush|contact|channel) makes it unique."""
 
     dedupe_key: str
-    route_id: int
-    group_id: int
+    route_id: int | None
+    group_id: int | None
     contact_id: int
     channel: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What a message says when no template can."""
+
+    subject: str
+    body: str
 
 
 class Teller:
@@ -56,17 +65,54 @@ class Teller:
         self._at = at
         cursor = connection.cursor(row_factory=dict_row)
         cursor.execute(
-            "select distinct on (channel) * from notify.template "
-            "where code = 'notice' and status = 'approved' order by channel, version desc"
+            "select distinct on (code, channel) * from notify.template "
+            "where status = 'approved' order by code, channel, version desc"
         )
-        self._templates = {row["channel"]: row for row in cursor}
+        self._templates = {(row["code"], row["channel"]): row for row in cursor}
         self._url = f"{(settings or get_settings()).portal_url()}/canh-bao"
 
     def enqueue(self, to: Destination, rows: list[dict[str, Any]]) -> int:
         """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there."""
         items = [self.item(row) for row in rows]
-        template = self._templates.get(to.channel)
-        subject, body, body_html = self._text(template, items)
+        lines = [f"[{i['status']}] {i['text']} · {i['unit_name']} · {moment(i['at'])} · {i['code']}" for i in items]
+        return self.post(
+            to,
+            "notice",
+            {"items": items, "top": items[0], "count": len(items), "url": self._url},
+            Plain(items[0]["text"], "\n".join(lines)),
+            level=max(row["now_level"] for row in rows),
+            incident_ids=[row["incident_id"] for row in rows],
+            rule_version_ids=sorted({row["rule_version_id"] for row in rows}),
+        )
+
+    def post(
+        self,
+        to: Destination,
+        template_code: str,
+        context: dict[str, Any],
+        plain: Plain,
+        *,
+        level: int,
+        incident_ids: Sequence[uuid.UUID] = (),
+        rule_version_ids: Sequence[int] = (),
+    ) -> int:
+        """Queue one message of any kind: the only way into the outbox.
+
+        Args:
+            to: Where it goes; its ``dedupe_key`` makes a repetition harmless.
+            template_code: The newest approved template of this code for the channel gives the text.
+            context: What the template may say.
+            plain: The text when there is no such template, or it cannot be rendered: an alarm with a plain text beats
+                no alarm.
+            level: 0 to 4.
+            incident_ids: The incidents it speaks of.
+            rule_version_ids: The rule versions that led to it.
+
+        Returns:
+            1 when the message is new, 0 when it was already there.
+        """
+        template = self._templates.get((template_code, to.channel))
+        subject, body, body_html = self._text(template, context) or (plain.subject, plain.body, "")
         outbox_id = uuid.UUID(hashlib.md5(to.dedupe_key.encode(), usedforsecurity=False).hexdigest())
         return self._connection.execute(
             """
@@ -75,10 +121,9 @@ class Teller:
             values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
             """,
             (
-                outbox_id, to.dedupe_key, to.route_id, to.group_id, to.contact_id, to.channel, to.address,
-                max(row["now_level"] for row in rows), subject, body, body_html,
-                template["template_id"] if template else None, [row["incident_id"] for row in rows],
-                sorted({row["rule_version_id"] for row in rows}), self._at, self._at,
+                outbox_id, to.dedupe_key, to.route_id, to.group_id, to.contact_id, to.channel, to.address, level,
+                subject, body, body_html, template["template_id"] if template else None, list(incident_ids),
+                list(rule_version_ids), self._at, self._at,
             ),
         ).rowcount  # fmt: skip
 
@@ -120,19 +165,18 @@ class Teller:
             _log.error("rule %s: %s", row["rule_code"], error)
             return f"{row['title_vi']}: {row['entity']} = {number(value)} {row['unit_vi']}".strip()
 
-    def _text(self, template: dict[str, Any] | None, items: list[dict[str, Any]]) -> tuple[str, str, str]:
-        context = {"items": items, "top": items[0], "count": len(items), "url": self._url}
-        if template:
-            try:
-                return (
-                    render(template["subject"], context),
-                    render(template["body"], context),
-                    render(template["body_html"], context, html=True),
-                )
-            except TemplateRefusedError as error:
-                _log.error("template %s/%s: %s", template["code"], template["channel"], error)
-        lines = [f"[{i['status']}] {i['text']} · {i['unit_name']} · {moment(i['at'])} · {i['code']}" for i in items]
-        return items[0]["text"], "\n".join(lines), ""
+    def _text(self, template: dict[str, Any] | None, context: dict[str, Any]) -> tuple[str, str, str] | None:
+        if template is None:
+            return None
+        try:
+            return (
+                render(template["subject"], context),
+                render(template["body"], context),
+                render(template["body_html"], context, html=True),
+            )
+        except TemplateRefusedError as error:
+            _log.error("template %s/%s: %s", template["code"], template["channel"], error)
+            return None
 
 
 def _status(row: dict[str, Any], is_over: bool) -> str:

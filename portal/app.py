@@ -17,9 +17,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from ioc.settings import Settings, get_settings
 from ioc.warehouse import WarehouseUnreachable
-from portal import domains, language, web
+from portal import domains, language, pages, web
 from portal.database import Database
-from portal.pages import account, alerts, embed, engineer, overview, public
 from portal.security import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -137,11 +136,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     _handle_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
-    for router in (account.router, public.router, engineer.router, embed.router, alerts.router):
+    # Domains first: the overview answers for those that have no page yet.
+    for router in [*(page.router for page in domains.pages().values()), *pages.routers()]:
         app.include_router(router)
-    for page in domains.pages().values():
-        app.include_router(page.router)
-    app.include_router(overview.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
 

@@ -1,7 +1,7 @@
 """Vietnamese first, English beside it.
 
-Templates and pages carry the Vietnamese text itself; ``english.toml`` holds the English of each. A text without an
-entry stays Vietnamese, and a test fails on it.
+Templates and pages carry the Vietnamese text itself; the files of ``english/`` hold the English of each. A text without
+an entry stays Vietnamese, and a test fails on it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ ZONE = ZoneInfo(TIME_ZONE)
 @lru_cache(maxsize=1)
 def english() -> dict[str, str]:
     """Vietnamese text → English text."""
-    path = Path(__file__).resolve().parent / "english.toml"
-    return {str(vi): str(en) for vi, en in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+    folder = Path(__file__).resolve().parent / "english"
+    return {
+        str(vi): str(en)
+        for path in sorted(folder.glob("*.toml"))
+        for vi, en in tomllib.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def code_of(cookie: str | None) -> Code:

@@ -1,0 +1,10 @@
+"""The administration of rules: tests, dry runs, windows, restatements."""
+
+from ioc.warehouse.migrations.sqlfile import run_sql_beside
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    run_sql_beside(__file__)

@@ -1,0 +1,1 @@
+-- The administration of rules: tests, dry runs, windows, restatements.

@@ -1,0 +1,1 @@
+-- Gateways, receipts, push subscriptions and webhooks.

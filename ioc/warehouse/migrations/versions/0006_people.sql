@@ -1,0 +1,1 @@
+-- Duty rosters, limits, quiet hours, templates and reachability.

@@ -1,0 +1,1 @@
+-- Procedures at work: cases, tasks, clocks, directives, evidence.

@@ -1,0 +1,1 @@
+-- Public alerts, and what dashboards see of alerts and procedures.
