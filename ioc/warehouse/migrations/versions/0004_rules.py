@@ -1,4 +1,4 @@
-"""The administration of rules: tests, dry runs, windows, restatements."""
+"""The administration of rules: drafts, tests, dry runs, approvals."""
 
 from ioc.warehouse.migrations.sqlfile import run_sql_beside
 

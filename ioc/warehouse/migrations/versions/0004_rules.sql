@@ -1,1 +1,1 @@
--- The administration of rules: tests, dry runs, windows, restatements.
+-- The administration of rules: drafts, tests, dry runs, approvals.

@@ -1,4 +1,4 @@
-"""Procedures at work: cases, tasks, clocks, directives, evidence."""
+"""Procedures at work: comments, directives, evidence, escalation."""
 
 from ioc.warehouse.migrations.sqlfile import run_sql_beside
 

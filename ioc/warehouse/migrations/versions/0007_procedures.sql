@@ -1,1 +1,1 @@
--- Procedures at work: cases, tasks, clocks, directives, evidence.
+-- Procedures at work: comments, directives, evidence, escalation.

@@ -1,0 +1,1 @@
+-- What holds messages back, outages of sources, and corrections that people are told of.
