@@ -16,6 +16,7 @@ READING = Entity(
         Column("device_status", "text", "00 measuring, 01 calibrating, 02 device error; other text as sent."),
     ),
     hash_columns=("station_code", "parameter", "measured_at", "value", "unit_raw", "device_status"),
+    key=("station_code", "parameter", "measured_at"),
     partition_by="measured_at",
 )
 ENTITIES = (READING,)

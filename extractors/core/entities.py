@@ -14,7 +14,8 @@ class Column:
     Attributes:
         name: Column name, lower snake case.
         type: PostgreSQL type as ``format_type`` prints it (``text``, ``numeric``, ``timestamp with time zone``,
-        ``jsonb``). comment: What it holds, kept as the column's comment in the database.
+            ``jsonb``).
+        comment: What it holds, kept as the column's comment in the database.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Entity:
         name: Table name.
         columns: The domain's columns, in the order in which a parser sends them.
         hash_columns: The columns that make two rows the same row: the key and the values.
+        key: The columns that say what a row is about. A row that the source sent before is new all the same when
+            another value has been sent for its key meanwhile: a correction taken back. Empty: such rows do not exist,
+            for example because the source's own time of change is among the hash columns.
         partition_by: A ``timestamp with time zone`` column; the table is then partitioned by its month (civil time).
         comment: What one row is.
     """
@@ -37,12 +41,15 @@ class Entity:
     name: str
     columns: tuple[Column, ...]
     hash_columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
     partition_by: str | None = None
     comment: str = ""
 
     def __post_init__(self) -> None:
         types = {column.name: column.type for column in self.columns}
-        unknown = [name for name in (*self.hash_columns, *filter(None, [self.partition_by])) if name not in types]
+        unknown = [
+            name for name in (*self.hash_columns, *self.key, *filter(None, [self.partition_by])) if name not in types
+        ]
         if unknown or not self.hash_columns:
             raise Fatal(f"entity '{self.name}' must name hash columns of its own; unknown: {unknown}")
         if self.partition_by and types[self.partition_by] != "timestamp with time zone":

@@ -50,6 +50,10 @@ class _Chunk:
         return self.row_count >= _CHUNK_ROWS or self.characters >= _CHUNK_CHARACTERS or len(self.rejects) >= _CHUNK_ROWS
 
 
+def _of(alias: str, names: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(name)) for name in names)
+
+
 class Batch:
     """A batch being loaded.
 
@@ -65,6 +69,7 @@ class Batch:
         self, domain: str, entities: tuple[Entity, ...], *, mode: str, airflow_run_id: str | None, settings: Settings
     ) -> None:
         self.domain = domain
+        self.mode = mode
         self.files: list[FileOutcome] = []
         self.opened_at = time.monotonic()
         self.pack = Pack(settings.landing, domain)
@@ -175,7 +180,6 @@ class Batch:
             if len(months) == 1:
                 # Straight into the partition: finding it again for every row would cost an eighth of the load.
                 table = schema.partition(self.domain, entity, *next(iter(months)))
-        columns = [sql.Identifier(name) for name in entity.column_names]
         # Files come oldest first: a microsecond for each lets _loaded_at tell which of two values was sent later.
         statement = sql.SQL(
             "insert into {table} "
@@ -185,8 +189,8 @@ class Batch:
             "from {load} l join load_file f using (file_no)"
         ).format(
             table=table,
-            columns=sql.SQL(", ").join(columns),
-            loaded=sql.SQL(", ").join(sql.SQL("l.{}").format(column) for column in columns),
+            columns=sql.SQL(", ").join(sql.Identifier(name) for name in entity.column_names),
+            loaded=_of("l", entity.column_names),
             hash=sql.SQL(entity.hash_sql("l")),
             load=sql.Identifier(f"load_{entity.name}"),
         )
@@ -199,6 +203,44 @@ class Batch:
             except psycopg.errors.UniqueViolation:
                 self._meets_duplicates = True
         cursor.execute(statement + sql.SQL(" on conflict do nothing"), (self.batch_id,))
+        inserted = cursor.rowcount
+        # A replay repeats what was said long ago; it takes nothing back.
+        return inserted + (
+            self._insert_taken_back(cursor, entity, table) if entity.key and self.mode != "replay" else 0
+        )
+
+    def _insert_taken_back(self, cursor: psycopg.Cursor[Any], entity: Entity, table: sql.Identifier) -> int:
+        """Insert the rows that say again what they said before another value came: 5, then 7, then 5 ends as 5.
+
+        The hash of such a row covers the one that it replaces, so that saying it once more adds nothing.
+        """
+        statement = sql.SQL(
+            "insert into {table} "
+            "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
+            "select distinct on ({key}) {loaded}, %(batch)s, f.source_uri, l.source_row, "
+            "md5({hash}::text || newest._row_hash)::uuid, f.extracted_at, "
+            "statement_timestamp() + l.file_no * interval '1 microsecond' "
+            "from {load} l join load_file f using (file_no) cross join lateral ("
+            "select r.* from {table} r where {same_key} "
+            "order by r._batch_id desc, r._loaded_at desc, r._source_row desc limit 1) newest "
+            "where ({newest_values}) is distinct from ({values}) "
+            "and (newest._batch_id < %(batch)s or newest._extracted_at < f.extracted_at) "
+            "order by {key}, l.file_no desc, l.source_row desc "
+            "on conflict do nothing"
+        ).format(
+            table=table,
+            columns=sql.SQL(", ").join(sql.Identifier(name) for name in entity.column_names),
+            loaded=_of("l", entity.column_names),
+            key=_of("l", entity.key),
+            hash=sql.SQL(entity.hash_sql("l")),
+            load=sql.Identifier(f"load_{entity.name}"),
+            same_key=sql.SQL(" and ").join(
+                sql.SQL("r.{0} = l.{0}").format(sql.Identifier(name)) for name in entity.key
+            ),
+            newest_values=_of("newest", entity.hash_columns),
+            values=_of("l", entity.hash_columns),
+        )
+        cursor.execute(statement, {"batch": self.batch_id})
         return cursor.rowcount
 
     def commit(self) -> None:

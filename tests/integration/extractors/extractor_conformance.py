@@ -162,6 +162,26 @@ class FormatConformance:
         assert (report.read, report.loaded, report.duplicate) == (held, 1, held - 1)
         assert len(self.rows(settings)) == expected + 1
 
+    def test_a_correction_taken_back_ends_as_the_first_value(self, settings: Settings, source: Path) -> None:
+        self.write_files(source, 0, 2)
+        self.load(source)
+        self.correct(source, 1)
+        self.load(source)
+        for name, new in (("again", 1), ("once-more", 0)):
+            (source / name).mkdir()
+            read = self.write_files(source / name, 1, 1)
+            report = self.load(source)
+            assert (report.loaded, report.duplicate) == (new, read - new), name
+        entity = entities_of(self.domain)[0]
+        values = ", ".join(f'"{column}"::text' for column in entity.hash_columns)
+        with warehouse.connect("loader", settings) as connection:
+            said = connection.execute(
+                f"select {values} from raw_{self.domain}.{entity.name} order by _batch_id, _loaded_at, _source_row"
+            ).fetchall()
+        # First, corrected, first again: the newest row repeats one that was there before.
+        assert said[-1] in said[:-2]
+        assert said[-1] != said[-2]
+
     def test_a_correction_in_the_same_batch_is_the_later_one(self, settings: Settings, source: Path) -> None:
         self.write_files(source, 0, 3)
         self.load(source)

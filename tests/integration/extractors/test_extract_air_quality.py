@@ -45,7 +45,7 @@ class TestStationFiles(ExtractorConformance):
 
     def correct(self, folder: Path, number: int) -> int:
         changed = self._lines(number)
-        changed[0] = changed[0].replace(".5\t", ".75\t")
+        changed[0] = changed[0].replace("0.5\t", "0.75\t")
         path = self._path(folder, number)
         path.with_stem(f"{path.stem}_resend").write_text("".join(changed), newline="")
         return len(changed)
