@@ -16,7 +16,7 @@ from dotenv import load_dotenv
 from pydantic import ValidationError
 
 from ioc import console
-from ioc.commands import bench, data, new_domain, stack, superset, warehouse
+from ioc.commands import bench, data, new_domain, quarantine, stack, superset, warehouse
 from ioc.settings import get_settings
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
 stack.register(app)
 app.add_typer(warehouse.app, name="warehouse")
 data.register(app)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(data.alerts_app, name="alerts")
 app.add_typer(superset.app, name="superset")
 bench.register(app)

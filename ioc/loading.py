@@ -40,11 +40,14 @@ def load_domain(
             f"no source for {domain}: give --source, set IOC_SOURCE_{domain.upper()}, or let the sandbox play it",
             code=64,
         )
+    unreachable: errors.Retriable | None = None
+    loaded = None
     try:
         with progress.step(f"{domain}: extract, land, load"):
             loaded = pipeline.extract(domain, source_uris=source_uris, since=since, until=until)
     except errors.Retriable as error:
-        raise CommandError(str(error), code=3) from error
+        # What the other sources brought is loaded: it goes on, as it does in the DAG.
+        unreachable = error
     except errors.ExtractError as error:
         raise CommandError(str(error)) from error
     with progress.step(f"{domain}: validate"):
@@ -52,5 +55,7 @@ def load_domain(
     with progress.step(f"{domain}: publish"):
         published = pipeline.publish(domain)
         quarantine.announce(domain)
+    if loaded is None:
+        raise CommandError(f"{unreachable} (what the other sources sent is published)", code=3) from unreachable
     counts: dict[str, Any] = loaded.as_dict()
     return counts | {"published": published.published, "quarantined": published.quarantined}

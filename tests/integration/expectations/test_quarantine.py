@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alerts import engine, seed
 from expectations import data_docs, quarantine, runner
-from ioc import warehouse
+from ioc import cli, warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,3 +93,22 @@ def test_the_owner_s_alarm_rises_with_the_quarantine_and_ends_with_the_decision(
     with warehouse.connect("transformer", settings) as connection:
         told = connection.execute("select unit_code, value::int from alerting.signal order by period_end").fetchall()
     assert told == [("SNNMT", 1), ("SNNMT", 0)]
+
+
+def test_the_command_shows_what_waits_and_takes_the_decision(
+    settings: Settings, quarantined: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["quarantine", *arguments, "--json"])
+        return int(ended.value.code or 0), json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    code, listed = run("list")
+    assert (code, [(b["batch_id"], b["loaded"]) for b in listed["batches"]]) == (0, [(quarantined, 100)])
+    assert listed["batches"][0]["failed"], "a person must see why"
+    code, decided = run("release", str(quarantined), "--by", "lan.nt", "--reason", "đã xác nhận")
+    assert (code, decided["act"], _state(settings, quarantined)[0]) == (0, "release", "loaded")
+    code, refused = run("discard", str(quarantined), "--by", "lan.nt", "--reason", "đổi ý")
+    assert code == 1
+    assert str(quarantined) in refused["error"]
+    assert run("list")[1]["batches"] == []
