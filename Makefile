@@ -20,8 +20,8 @@ stop: ## Stop what 'make demo' started
 	@if [ -x .venv/bin/python ]; then $(RUN) ioc.cli down; else echo "nothing is installed, so nothing runs"; fi
 
 .PHONY: test
-test: install ## Run all tests (ARGS="…" goes to pytest)
-	@$(RUN) pytest $(ARGS)
+test: install ## Run all tests in two processes (ARGS="…" goes to pytest)
+	@$(RUN) pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: install ## Check style, types, the walls between the rooms, and SQL

@@ -25,6 +25,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+# What takes longest begins first, so that no worker is left alone with it at the end.
+_FIRST = ("tests/e2e", "integration/superset", "integration/stack", "tests/dags")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers share the tests by folder: a folder's stack, Superset or Airflow is started once, not once a worker."""
+    folders = {item: "/".join(item.path.parent.parts[-2:]) for item in items}
+    for item, folder in folders.items():
+        item.add_marker(pytest.mark.xdist_group(folder))
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda item: folders[item] not in _FIRST)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failed run: what a test needs and does not find there is a fault of the machine."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
