@@ -51,6 +51,8 @@ def _promise(samples: list[float]) -> dict[str, Any]:
 
 
 def _sample(settings: Settings, airflow: AirflowApi, station: str, level: int) -> float:
+    newest = _newest_inbox(settings)
+    batch = _newest_batch(settings)
     pm25 = _LEVELS[level]
     label = (datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")) - timedelta(minutes=1)).replace(
         minute=0, second=0, microsecond=0
@@ -66,8 +68,6 @@ def _sample(settings: Settings, airflow: AirflowApi, station: str, level: int) -
     answer.raise_for_status()
     # The settle time of a file counts as the source's, not as ours: a file is found by the first run after it.
     time.sleep(12)
-    newest = _newest_inbox(settings)
-    batch = _newest_batch(settings)
     airflow.trigger("air_quality")
     deadline = time.monotonic() + 600
     while True:
