@@ -73,7 +73,7 @@ def _sample(settings: Settings, airflow: AirflowApi, station: str, level: int) -
     while True:
         if _is_told(settings, newest, station):
             told_at = time.time()
-            run_id = _run_of_next_batch(settings, batch)
+            run_id = _run_that_loaded(settings, batch, station, pm25)
             return round(told_at - airflow.started_at("air_quality", run_id).timestamp(), 1)
         if time.monotonic() > deadline:
             raise TimeoutError(f"no inbox row about {station} at level {level} after 600 s")
@@ -92,12 +92,13 @@ def _newest_batch(settings: Settings) -> int:
         return int(newest)
 
 
-def _run_of_next_batch(settings: Settings, batch: int) -> str:
+def _run_that_loaded(settings: Settings, batch: int, station: str, pm25: float) -> str:
     with warehouse.connect("owner", settings) as connection:
         row = connection.execute(
-            "select airflow_run_id from ops.load_batch where batch_id > %s and domain = 'air_quality' "
-            "order by batch_id limit 1",
-            (batch,),
+            "select b.airflow_run_id from raw_air_quality.reading r join ops.load_batch b on b.batch_id = r._batch_id "
+            "where r._batch_id > %s and (r.station_code, r.parameter, r.value) = (%s, 'PM2.5', %s) "
+            "order by b.batch_id limit 1",
+            (batch, station, pm25),
         ).fetchone()
     assert row is not None, "an alert without a batch that could have caused it"
     return str(row[0])
