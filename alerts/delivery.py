@@ -1,32 +1,46 @@
 """Empties the outbox of one channel: claim and commit, hand over, commit the result.
 
-A message whose sender dies before writing the result is found by its expired lease and, depending on the channel, sent
-again under the same request id or put on the operator's list as ``unknown``.
+A message whose sender dies before writing the result is found by its expired lease. Where the gateway recognises a
+repeated request id it is sent again under the same one; elsewhere the gateway is asked for its fate, and if it cannot
+be, a grave message goes out again marked as such and a slight one onto the operator's list as ``unknown``.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+import traceback
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from alerts.channels import get_channel
+from alerts import circuit, limits, outbox
+from alerts.channels import all_channels, get_channel
 from alerts.channels.base import Message, Result
 from ioc import warehouse
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     import psycopg
 
-    from alerts.channels.base import Channel, Send
+    from alerts.channels.base import Channel, Send, Trouble
+    from alerts.gateways.base import Gateway
+    from alerts.outbox import Lost, Settled
     from ioc.settings import Settings
 
 _log = logging.getLogger(__name__)
-LEASE = timedelta(seconds=30)
-_CLAIM_SIZE = 20
-_MAX_ATTEMPTS = 20
+LEASE = outbox.LEASE
+# Whoever has held a claim for so long hands nothing more over: the gateway's own time limit must still fit the lease.
+_PATIENCE_S = 12.0
+_MAX_ATTEMPTS, _TRY_FOR = 20, timedelta(days=1)
+_MAX_RESENDS = 2
+_FAILURES_IN_A_ROW = 3
+# For a provider that takes so many a second; the other channels of the same process wait meanwhile.
+_LONGEST_WAIT_S = 5.0
 _LONGEST_BACK_OFF = timedelta(hours=1)
 
 
@@ -39,7 +53,7 @@ class DeliveryReport:
         sent: Messages accepted or delivered.
         retried: Refused for now; they wait for their next time.
         failed: Refused for good; listed in ``errors`` and in the outbox.
-        unknown: Sender died between hand-over and result, and the channel cannot tell a repetition.
+        unknown: Nobody can say whether they were sent; on the operator's list.
         errors: The distinct reasons.
     """
 
@@ -53,6 +67,43 @@ class DeliveryReport:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def _count(self, settled: Sequence[Settled], standing: set[UUID]) -> None:
+        for one in settled:
+            if one.outbox_id not in standing:
+                continue
+            self.sent += one.status in ("accepted", "delivered")
+            self.retried += one.status == "queued"
+            self.failed += one.status == "failed"
+            self.unknown += one.status == "unknown"
+            if one.error:
+                self.note(one.error)
+
+    def note(self, error: str) -> None:
+        if error not in self.errors:
+            self.errors.append(error)
+
+
+@dataclass
+class _Drain:
+    """One drain of one channel: what every step of it needs.
+
+    ``waited_s``: spent so far on waiting for the provider's pace; ``in_a_row``: hand-overs that found nobody, one after
+    the other.
+    """
+
+    connection: psycopg.Connection
+    channel: Channel
+    settings: Settings
+    fixed: datetime | None
+    report: DeliveryReport
+    gateways: dict[str, Gateway]
+    waited_s: float = 0.0
+    in_a_row: int = 0
+
+    @property
+    def at(self) -> datetime:
+        return self.fixed or datetime.now(UTC)
+
 
 def drain(channel: str, settings: Settings | None = None, at: datetime | None = None) -> DeliveryReport:
     """Send what the outbox holds for ``channel`` and is due.
@@ -64,136 +115,213 @@ def drain(channel: str, settings: Settings | None = None, at: datetime | None = 
 
     Raises:
         KeyError: no such channel.
+        ValueError: the channel's gateways are configured wrongly.
         WarehouseUnreachable: no warehouse.
     """
     settings = settings or get_settings()
     chosen = get_channel(channel)
     report = DeliveryReport(channel)
-    with warehouse.connect("alerts", settings, autocommit=True) as connection, ExitStack() as session:
-        _expired_leases(connection, chosen, at or datetime.now(UTC), report)
+    gateways = {gateway.name: gateway for gateway in chosen.gateways(settings)}
+    with warehouse.connect("alerts", settings, autocommit=True) as connection:
+        run = _Drain(connection, chosen, settings, at, report, gateways)
         if chosen.in_database:
-            while _drain_in_database(connection, chosen, settings, at, report):
+            while _drain_in_database(run):
                 pass
             return report
+        for lost in outbox.take_expired(connection, channel, run.at):
+            _settle_lost(run, lost)
+        outbox.apply_receipts(connection, run.at)
+        states = circuit.load(connection)
+        closed = [name for name, state in states.items() if state.is_closed_at(run.at)]
+        if others := [name for name in gateways if name not in closed]:
+            for lost in outbox.take_stranded(connection, channel, run.at, list(gateways), closed):
+                _settle_lost(run, lost)
+        for name, gateway in gateways.items():
+            if name in closed:
+                report.note(states[name].text())
+            else:
+                _drain_gateway(run, gateway, has_failed=name in states)
+        if not gateways:
+            report.note(f"channel {channel}: no gateway is configured; its messages stay queued")
+        elif others:
+            _ask_for_receipts(run)
+    return report
+
+
+def _drain_in_database(run: _Drain) -> int:
+    """Claim, delivery and result of one handful in one transaction; how many there were."""
+    (gateway,) = run.gateways.values()
+    at = run.at
+    with run.connection.transaction(), gateway.open(run.connection) as send:
+        claimed = outbox.claim(run.connection, run.report.channel, gateway.name, at, gateway.claim_size)
+        _finish(run, [_decided(run, gateway, message, send(message)) for message in claimed])
+    return len(claimed)
+
+
+def _drain_gateway(run: _Drain, gateway: Gateway, *, has_failed: bool) -> None:
+    """Everything that this gateway may carry, until nothing is due or it takes nothing more."""
+    # One message finds out whether a gateway that failed is back; the others are not made to wait for its time limit.
+    size = 1 if has_failed else gateway.claim_size
+    run.in_a_row = 0
+    with ExitStack() as session:
         send: Send | None = None
-        while claimed := _claim(connection, channel, at or datetime.now(UTC)):
+        while claimed := _claim(run, gateway, size):
             if send is None:
                 try:
-                    send = session.enter_context(chosen.open(settings, None))
+                    send = session.enter_context(gateway.open(run.connection))
                 except OSError as error:
-                    reason = f"channel {channel} does not answer: {error}"
-                    for message in claimed:
-                        _finish(connection, message, Result("retry", error=reason), at, report)
-                    return report
-            for message in claimed:
-                _finish(connection, message, _hand_over(send, message), at, report)
-    return report
+                    detail = f"channel {run.report.channel} does not answer: {error}"
+                    outbox.release(run.connection, claimed)
+                    run.report.retried += len(claimed)
+                    run.report.note(detail)
+                    _leave_alone(run, gateway, "unreachable", detail)
+                    return
+            if not _hand_over_all(run, gateway, send, claimed, has_failed=has_failed):
+                return
+            has_failed, size = False, gateway.claim_size
+
+
+def _claim(run: _Drain, gateway: Gateway, size: int) -> list[Message]:
+    """The next messages, as many as the provider takes a second; waits a moment for it when the clock runs."""
+    channel = run.report.channel
+    while True:
+        at = run.at
+        with run.connection.transaction():
+            room = limits.provider_room(run.connection, channel, size, at)
+            claimed = outbox.claim(run.connection, channel, gateway.name, at, room) if room else []
+            limits.provider_took(run.connection, channel, len(claimed), at)
+        if room:
+            return claimed
+        pause = limits.provider_pause(run.connection, channel, at).total_seconds()
+        if run.fixed or run.waited_s + pause > _LONGEST_WAIT_S:
+            return []
+        run.waited_s += pause
+        time.sleep(pause)
+
+
+def _hand_over_all(run: _Drain, gateway: Gateway, send: Send, claimed: list[Message], *, has_failed: bool) -> bool:
+    """Hand claimed messages over and write what came of them; False when the gateway is to be left alone."""
+    begun = time.monotonic()
+    waiting: list[Settled] = []
+    for number, message in enumerate(claimed):
+        if time.monotonic() - begun > _PATIENCE_S:
+            outbox.release(run.connection, claimed[number:])
+            break
+        result = _hand_over(send, message)
+        waiting.append(_decided(run, gateway, message, result))
+        if len(waiting) >= gateway.batch_size:
+            _finish(run, waiting)
+            waiting = []
+        if result.trouble is None:
+            run.in_a_row = 0
+            if has_failed:
+                circuit.worked(run.connection, gateway.name)
+                has_failed = False
+            continue
+        run.in_a_row += 1
+        if result.trouble != "unreachable" or has_failed or run.in_a_row >= _FAILURES_IN_A_ROW:
+            outbox.release(run.connection, claimed[number + 1 :])
+            _finish(run, waiting)
+            _leave_alone(run, gateway, result.trouble, result.error or "")
+            return False
+    _finish(run, waiting)
+    return True
+
+
+def _leave_alone(run: _Drain, gateway: Gateway, reason: Trouble, detail: str) -> None:
+    circuit.failed(run.connection, run.settings, circuit.Failure(gateway.name, reason, detail), run.at)
 
 
 def _hand_over(send: Send, message: Message) -> Result:
     try:
         return send(message)
     except Exception as error:  # one bad message must not hold up the others
-        _log.exception("message %s", message.outbox_id)
-        return Result("failed", error=f"{type(error).__name__}: {error}")
+        # Without the error's own text: it may repeat an address.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("message %s: %s in %s:%s", message.outbox_id, type(error).__name__, place.filename, place.lineno)
+        return Result("failed", error=f"{type(error).__name__} while handing over")
 
 
-def _drain_in_database(
-    connection: psycopg.Connection, channel: Channel, settings: Settings, at: datetime | None, report: DeliveryReport
-) -> int:
-    """Claim, delivery and result of one handful in one transaction; how many there were."""
-    with connection.transaction(), channel.open(settings, connection) as send:
-        claimed = _claim(connection, report.channel, at or datetime.now(UTC))
-        for message in claimed:
-            _finish(connection, message, send(message), at, report)
-    return len(claimed)
+def _finish(run: _Drain, settled: Sequence[Settled]) -> None:
+    run.report._count(settled, outbox.settle(run.connection, settled, run.at))
 
 
-def _expired_leases(connection: psycopg.Connection, channel: Channel, at: datetime, report: DeliveryReport) -> None:
-    after = "queued" if channel.after_expiry == "resend" else "unknown"
-    with connection.transaction():
-        rows = connection.execute(
-            """
-            update notify.outbox set status = %s, lease_until = null, last_error = 'the sender died before the result',
-                finished_at = case when %s = 'unknown' then %s::timestamptz end
-            where channel = %s and status = 'sending' and lease_until < %s returning outbox_id, attempt_count
-            """,
-            (after, after, at, report.channel, at),
-        ).fetchall()
-        for outbox_id, number in rows:
-            connection.execute(
-                "update notify.attempt set outcome = 'expired', finished_at = %s where outbox_id = %s and number = %s",
-                (at, outbox_id, number),
-            )
-    if after == "unknown":
-        report.unknown += len(rows)
-
-
-def _claim(connection: psycopg.Connection, channel: str, at: datetime) -> list[Message]:
-    """Take up to a handful of due messages, in their order; committed before anything is sent."""
-    with connection.transaction():
-        rows = connection.execute(
-            """
-            with due as (
-                select outbox_id from notify.outbox
-                where channel = %(channel)s and status = 'queued' and not_before <= %(at)s
-                order by level desc, created_at, outbox_id limit %(size)s for update skip locked
-            ),
-            claimed as (
-                update notify.outbox o set status = 'sending', lease_until = %(lease)s,
-                    attempt_count = attempt_count + 1
-                from due where o.outbox_id = due.outbox_id returning o.*
-            ),
-            attempted as (
-                insert into notify.attempt (outbox_id, number, claimed_at)
-                select outbox_id, attempt_count, %(at)s from claimed
-            )
-            select outbox_id, contact_id, address, level, subject, body, body_html, incident_ids, created_at,
-                attempt_count
-            from claimed order by level desc, created_at, outbox_id
-            """,
-            {"channel": channel, "at": at, "lease": at + LEASE, "size": _CLAIM_SIZE},
-        ).fetchall()
-    return [Message(*row) for row in rows]
-
-
-def _finish(
-    connection: psycopg.Connection, message: Message, result: Result, at: datetime | None, report: DeliveryReport
-) -> None:
-    now = at or datetime.now(UTC)
+def _decided(run: _Drain, gateway: Gateway, message: Message, result: Result) -> Settled:
+    """What a result means for a message."""
+    at = run.at
     outcome = result.outcome
-    if outcome == "retry" and message.attempt >= _MAX_ATTEMPTS:
-        outcome = "failed"
-    status = "queued" if outcome == "retry" else outcome
-    with connection.transaction():
-        # Fenced by the attempt number: a sender that outlived its lease must not overwrite its successor's result.
-        is_mine = connection.execute(
-            """
-            update notify.outbox set status = %(status)s, lease_until = null, provider_code = %(code)s,
-                provider_id = coalesce(%(id)s, provider_id), last_error = %(error)s,
-                not_before = case when %(status)s = 'queued' then %(again)s else not_before end,
-                accepted_at = case when %(status)s in ('accepted', 'delivered') then %(now)s else accepted_at end,
-                finished_at = case when %(status)s in ('delivered', 'failed') then %(now)s::timestamptz end
-            where outbox_id = %(outbox)s and status = 'sending' and attempt_count = %(attempt)s
-            """,
-            {
-                "status": status, "code": result.provider_code, "id": result.provider_id, "error": result.error,
-                "again": now + _back_off(message.attempt), "now": now, "outbox": message.outbox_id,
-                "attempt": message.attempt,
-            },
-        ).rowcount  # fmt: skip
-        connection.execute(
-            "update notify.attempt set outcome = %s, finished_at = %s, provider_code = %s, error = %s "
-            "where outbox_id = %s and number = %s",
-            (outcome, now, result.provider_code, result.error, message.outbox_id, message.attempt),
-        )
-    if not is_mine:
-        return
-    report.sent += status in ("accepted", "delivered")
-    report.retried += status == "queued"
-    report.failed += status == "failed"
-    if result.error and result.error not in report.errors:
-        report.errors.append(result.error)
+    refused_by = list(message.refused_by)
+    again = at
+    if outcome == "uncertain":
+        return _unsure(gateway, outbox.Lost(message, gateway.name, result.provider_id, "unknown"), result, at)
+    if outcome == "refused":
+        refused_by.append(gateway.name)
+        outcome = "failed" if set(run.gateways) <= set(refused_by) else "retry"
+    elif outcome == "retry" and result.trouble is None:
+        again = at + _back_off(message.attempt)
+        if _is_worn_out(message, at):
+            outcome = "failed"
+    # Not taken now, but perhaps by an earlier attempt: only the same gateway can tell.
+    stays = outcome != "retry" or (message.is_bound and result.trouble == "unreachable")
+    return outbox.Settled(
+        message.outbox_id,
+        message.attempt,
+        "queued" if outcome == "retry" else outcome,
+        outcome,
+        gateway.name if stays else None,
+        result.provider_code,
+        result.provider_id,
+        result.error,
+        not_before=again if outcome == "retry" else None,
+        next_poll_at=at + outbox.FIRST_POLL if outcome == "accepted" and gateway.reports_delivery else None,
+        refused_by=refused_by,
+        resend=message.resend,
+    )
+
+
+def _unsure(gateway: Gateway | None, lost: Lost, result: Result, at: datetime) -> Settled:
+    """Nobody knows whether the gateway has it: again under the same id, or ask, or mark it, or give it to a person."""
+    message = lost.message
+    open_end = outbox.Settled(
+        message.outbox_id, message.attempt, "unknown", lost.outcome, lost.gateway, result.provider_code,
+        result.provider_id, result.error, refused_by=list(message.refused_by), resend=message.resend,
+    )  # fmt: skip
+    if gateway and gateway.is_idempotent:
+        again = at if lost.outcome == "expired" else at + _back_off(message.attempt)
+        return open_end if _is_worn_out(message, at) else replace(open_end, status="queued", not_before=again)
+    fate = gateway.fate(message, result.provider_id) if gateway else None
+    if fate and fate.status == "not_found":
+        return replace(open_end, status="queued", gateway=None, not_before=at)
+    if fate and fate.status == "pending":
+        return replace(open_end, status="accepted", next_poll_at=at + outbox.FIRST_POLL)
+    if fate:
+        return replace(open_end, status=fate.status)
+    if message.level >= 3 and message.resend < _MAX_RESENDS:
+        return replace(open_end, status="queued", gateway=None, not_before=at, resend=message.resend + 1)
+    return open_end
+
+
+def _settle_lost(run: _Drain, lost: Lost) -> None:
+    error = "the sender died before the result" if lost.outcome == "expired" else "its gateway cannot be asked"
+    result = Result("uncertain", provider_id=lost.provider_id, error=error)
+    settled = _unsure(run.gateways.get(lost.gateway or ""), lost, result, run.at)
+    standing = outbox.settle(run.connection, [settled], run.at)
+    if settled.status != "queued":
+        run.report._count([settled], standing)
+
+
+def _ask_for_receipts(run: _Drain) -> None:
+    """Messages accepted long ago without a receipt: ask their gateway."""
+    reporting = [name for name, gateway in run.gateways.items() if gateway.reports_delivery]
+    for lost in outbox.take_polls(run.connection, run.report.channel, reporting, run.at):
+        gateway = run.gateways[lost.gateway or ""]
+        fate = gateway.fate(lost.message, lost.provider_id)
+        if fate and fate.status in ("delivered", "failed"):
+            outbox.report_fate(run.connection, gateway.name, lost.message, fate, run.at)
+
+
+def _is_worn_out(message: Message, at: datetime) -> bool:
+    return message.attempt >= _MAX_ATTEMPTS and message.created_at < at - _TRY_FOR
 
 
 def _back_off(attempt: int) -> timedelta:
@@ -201,12 +329,14 @@ def _back_off(attempt: int) -> timedelta:
 
 
 def due_channels(settings: Settings | None = None, at: datetime | None = None) -> list[str]:
-    """Channels with something to send at ``at`` (default: now), messages of dead senders included."""
+    """Channels with something to do at ``at`` (default: now): messages to send, or to ask about."""
     at = at or datetime.now(UTC)
     with warehouse.connect("alerts", settings) as connection:
         rows = connection.execute(
-            "select distinct channel from notify.outbox where (status = 'queued' and not_before <= %s) "
-            "or (status = 'sending' and lease_until < %s) order by channel",
-            (at, at),
+            "select distinct channel from notify.outbox where (status = 'queued' and not_before <= %(at)s) "
+            "or (status = 'sending' and lease_until < %(at)s) or (status = 'accepted' and next_poll_at <= %(at)s) "
+            "order by channel",
+            {"at": at},
         ).fetchall()
-    return [channel for (channel,) in rows]
+    known = all_channels()
+    return [channel for (channel,) in rows if channel in known]

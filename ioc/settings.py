@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     airflow_public_url: str | None = None
     smtp_url: str | None = Field(default=None, description="smtp[s]://user:password@host:port; unset = sandbox mail.")
     mail_from: str = "canhbao@ioc.example"
+    sms_gateway: str | None = Field(
+        default=None,
+        description="SMS gateways, the preferred first (esms+https://…, viettel+https://…); unset = the sandbox's.",
+    )
+    receipt_networks: str = Field(default="", description="Networks that may bring receipts; empty = every one.")
+    outbound_networks: str = Field(
+        default="", description="Private networks that webhooks and browser push may reach; empty = none."
+    )
     with_sandbox: bool = Field(default=True, description="Start the stand-ins of the source systems with the stack.")
     sandbox_seed: int = 36
     sandbox_days: int = Field(default=30, ge=1, le=800, description="Days of history that the sandbox lays out.")

@@ -13,7 +13,7 @@ import uvicorn
 
 from ioc.secrets import Secrets
 from ioc.settings import get_settings
-from sandbox import control, keys
+from sandbox import control, gateways, keys
 from sandbox.ftp import FtpSource
 from sandbox.mail import MailServer
 from sandbox.sftp import SftpSource
@@ -59,7 +59,7 @@ def main() -> None:
     threading.Thread(target=_keep_growing, args=(stand_ins,), name="stations", daemon=True).start()
 
     ports = {"ftp": settings.port_ftp, "sftp": settings.port_sftp, "smtp": settings.port_smtp}
-    application = control.build(mail, stand_ins, ports)
+    application = control.build(mail, stand_ins, ports, gateways.routes(settings))
     _log.info("sandbox ready: %s, http %d", ports, settings.port_sandbox_http)
     try:
         uvicorn.run(application, host=host, port=settings.port_sandbox_http, log_level="warning")

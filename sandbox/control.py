@@ -12,6 +12,8 @@ from sandbox.mail import Fault, FaultKind, MailServer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fastapi import APIRouter
+
     from sandbox.stand_in import StandIn
 
 
@@ -23,8 +25,10 @@ class FaultOrder(BaseModel):
     recipient: str = ""
 
 
-def build(mail: MailServer, stand_ins: Mapping[str, StandIn], ports: Mapping[str, int]) -> FastAPI:
-    """The application over a running mail server and the stand-ins by domain."""
+def build(
+    mail: MailServer, stand_ins: Mapping[str, StandIn], ports: Mapping[str, int], gateways: APIRouter | None = None
+) -> FastAPI:
+    """The application over a running mail server, the stand-ins by domain and those of message gateways."""
     application = FastAPI(title="IOC sandbox", docs_url=None, redoc_url=None)
 
     @application.get("/health")
@@ -60,4 +64,6 @@ def build(mail: MailServer, stand_ins: Mapping[str, StandIn], ports: Mapping[str
 
     for domain, one in stand_ins.items():
         application.include_router(one.router, prefix=f"/{domain}", tags=[domain])
+    if gateways is not None:
+        application.include_router(gateways)
     return application

@@ -93,7 +93,7 @@ def test_a_silent_mail_server_loses_nothing(desk: Desk) -> None:
 
 
 def test_a_channel_that_does_not_exist_is_named(desk: Desk) -> None:
-    with pytest.raises(KeyError, match="known: email, web"):
+    with pytest.raises(KeyError, match="known: email, .*web"):
         delivery.drain("fax", desk.settings)
 
 
@@ -136,9 +136,9 @@ def test_killed_between_claim_and_sending_then_sent_once(desk: Desk, mailbox: Ma
             )
         finally:
             del os.environ["IOC_SMTP_URL"]
-    assert delivery.due_channels(desk.settings, desk.at(0.101)) == ["web"]
+    assert "email" not in delivery.due_channels(desk.settings, desk.at(0.101))
     assert desk.deliver(0.101)["email"].sent == 0, "the lease of the dead sender still runs"
-    assert delivery.due_channels(desk.settings, desk.at(0.2)) == ["email"]
+    assert "email" in delivery.due_channels(desk.settings, desk.at(0.2))
     assert desk.deliver(0.2)["email"].sent == waiting
     assert Counter(m["Message-ID"] for m in mails(mailbox)).most_common(1)[0][1] == 1
     assert len(mailbox.received) == waiting
