@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
+from alerts import wording
+from alerts.channels import all_channels
+from alerts.limits import Limits
 from alerts.rendering import TemplateRefusedError, moment, number, render
 from ioc.settings import get_settings
 
@@ -54,6 +57,13 @@ class Plain:
     body: str
 
 
+# Channels that wake nobody: quiet hours do not concern them.
+_SILENT_CHANNELS = frozenset({"web", "webhook"})
+_QUIET_BELOW = 3
+# Who hears of trouble with the messages themselves.
+_OPERATORS = ("IOC", ("quan_tri",), ("web", "email"))
+
+
 class Teller:
     """Renders and queues messages; lives as long as one reconciliation."""
 
@@ -62,6 +72,7 @@ class Teller:
     ) -> None:
         self._connection = connection
         self.directory = directory
+        self.limits = Limits(connection, at)
         self._at = at
         cursor = connection.cursor(row_factory=dict_row)
         cursor.execute(
@@ -71,17 +82,20 @@ class Teller:
         self._templates = {(row["code"], row["channel"]): row for row in cursor}
         self._url = f"{(settings or get_settings()).portal_url()}/canh-bao"
 
-    def enqueue(self, to: Destination, rows: list[dict[str, Any]]) -> int:
-        """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there."""
+    def enqueue(self, to: Destination, rows: list[dict[str, Any]], template_code: str = "notice") -> int:
+        """Queue one message about ``rows``; 1 when it is new, 0 when this very message is already there.
+
+        What the limits say of it is the caller's to ask before.
+        """
         items = [self.item(row) for row in rows]
         lines = [f"[{i['status']}] {i['text']} · {i['unit_name']} · {moment(i['at'])} · {i['code']}" for i in items]
-        return self.post(
+        return self._queue(
             to,
-            "notice",
-            {"items": items, "top": items[0], "count": len(items), "url": self._url},
+            (template_code, {"items": items, "top": items[0], "count": len(items), "why": "limit"}),
             Plain(items[0]["text"], "\n".join(lines)),
             level=max(row["now_level"] for row in rows),
-            incident_ids=[row["incident_id"] for row in rows],
+            urgency=max(max(row["now_level"], row["told_level"]) for row in rows),
+            said={row["incident_id"]: row["now_level"] for row in rows},
             rule_version_ids=sorted({row["rule_version_id"] for row in rows}),
         )
 
@@ -95,43 +109,134 @@ class Teller:
         level: int,
         incident_ids: Sequence[uuid.UUID] = (),
         rule_version_ids: Sequence[int] = (),
+        incident_levels: Sequence[int] = (),
     ) -> int:
         """Queue one message of any kind: the only way into the outbox.
+
+        Below level 3 it waits for the end of its reader's quiet hours; below level 4 for the limits of its channel.
 
         Args:
             to: Where it goes; its ``dedupe_key`` makes a repetition harmless.
             template_code: The newest approved template of this code for the channel gives the text.
-            context: What the template may say.
+            context: What the template may say; ``url`` and ``ref`` (the message's own code) are added.
             plain: The text when there is no such template, or it cannot be rendered: an alarm with a plain text beats
                 no alarm.
             level: 0 to 4.
             incident_ids: The incidents it speaks of.
             rule_version_ids: The rule versions that led to it.
+            incident_levels: What it says of each of them. Given, a message that waited through quiet hours is dropped
+                when none of it is true any more; not given, it stays true.
 
         Returns:
             1 when the message is new, 0 when it was already there.
         """
-        template = self._templates.get((template_code, to.channel))
-        subject, body, body_html = self._text(template, context) or (plain.subject, plain.body, "")
+        said: dict[uuid.UUID, int | None] = dict.fromkeys(incident_ids)
+        said |= dict(zip(incident_ids, incident_levels, strict=bool(incident_levels)))
+        return self._queue(
+            to, (template_code, context), plain, level=level, urgency=level, said=said,
+            rule_version_ids=rule_version_ids, is_paced=False,
+        )  # fmt: skip
+
+    def tell_operators(self, key: str, subject: str, body: str) -> int:
+        """Tell whoever runs the system about trouble with messages, once per ``key``; how many messages that made."""
+        unit, roles, names = _OPERATORS
+        return sum(
+            self.post(
+                Destination(f"operators|{key}|{contact.code}|{name}", None, None, contact.contact_id, name, address),
+                "operations",
+                {"subject": subject, "text": body},
+                Plain(subject, body),
+                level=2,
+            )
+            for contact in self.directory.people(unit, roles)
+            for name, channel in all_channels().items()
+            if name in names and (address := channel.address_of(contact))
+        )
+
+    def _queue(
+        self,
+        to: Destination,
+        words: tuple[str, dict[str, Any]],
+        plain: Plain,
+        *,
+        level: int,
+        urgency: int,
+        said: dict[uuid.UUID, Any],
+        rule_version_ids: Sequence[int],
+        is_paced: bool = True,
+    ) -> int:
         outbox_id = uuid.UUID(hashlib.md5(to.dedupe_key.encode(), usedforsecurity=False).hexdigest())
-        return self._connection.execute(
+        is_limited = self.limits.is_limited(to.channel)
+        if (
+            is_limited
+            and self._connection.execute("select 1 from notify.outbox where outbox_id = %s", (outbox_id,)).fetchone()
+        ):
+            return 0
+        template_code, context = words
+        ref = self._ref(to, outbox_id, list(said))
+        text = wording.write(
+            to.channel, self._templates.get((template_code, to.channel)), {"url": self._url, **context, "ref": ref},
+            plain,
+        )  # fmt: skip
+        not_before, held_for = self._at, None
+        if not is_paced and is_limited:
+            wait = self.limits.reserve(to.channel, str(to.contact_id), urgency)
+            not_before, held_for = self._at + wait, "limit" if wait else None
+        quiet_until = self.directory.quiet_until(to.contact_id, not_before)
+        if quiet_until and urgency < _QUIET_BELOW and to.channel not in _SILENT_CHANNELS:
+            not_before, held_for = quiet_until, "quiet_hours"
+        levels = list(said.values())
+        added = self._connection.execute(
             """
             insert into notify.outbox (outbox_id, dedupe_key, route_id, group_id, contact_id, channel, address, level,
-                subject, body, body_html, template_id, incident_ids, rule_version_ids, not_before, created_at)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+                subject, body, body_html, template_id, segment_count, incident_ids, incident_levels, rule_version_ids,
+                not_before, held_for, created_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing
             """,
             (
                 outbox_id, to.dedupe_key, to.route_id, to.group_id, to.contact_id, to.channel, to.address, level,
-                subject, body, body_html, template["template_id"] if template else None, list(incident_ids),
-                list(rule_version_ids), self._at, self._at,
+                text.subject, text.body, text.body_html, text.template_id, text.segment_count, list(said),
+                [] if None in levels else levels, list(rule_version_ids), not_before, held_for, self._at,
             ),
         ).rowcount  # fmt: skip
+        if added and text.segment_count:
+            self._charge(to.channel, text.segment_count)
+        return added
+
+    def _ref(self, to: Destination, outbox_id: uuid.UUID, incident_ids: list[uuid.UUID]) -> str:
+        """What makes this message unlike any other: gateways refuse a text that they sent a short time ago."""
+        if not incident_ids:
+            return f"TB-{outbox_id.hex[:6].upper()}"
+        if to.channel != "sms":
+            return incident_code(incident_ids[0])
+        row = self._connection.execute(
+            "select count(*) + 1 from notify.outbox "
+            "where incident_ids @> array[%s]::uuid[] and channel = 'sms' and contact_id = %s",
+            (incident_ids[0], to.contact_id),
+        ).fetchone()
+        assert row is not None
+        return f"{incident_code(incident_ids[0])}.{row[0]}"
+
+    def _charge(self, channel: str, segments: int) -> None:
+        budget = self.limits.charge(channel, segments)
+        if budget and budget.crossed:
+            share = f"{number(budget.used)} / {number(budget.capacity)} tin"
+            self.tell_operators(
+                f"budget|{channel}|{budget.month}",
+                f"Kinh phí tin nhắn tháng {budget.month} đã dùng 80 %",
+                f"Đã dùng {share} {channel.upper()} của tháng {budget.month}. Khi hết, tin nhắn dưới mức 4 chờ sang "
+                "tháng sau; thư điện tử và hộp thư của Cổng không bị ảnh hưởng.",
+            )
 
     def item(self, row: dict[str, Any]) -> dict[str, Any]:
         """What a template may say about one incident: ``code, status, text, title, entity, unit_name, level, at``."""
         is_over = row["closed_at"] is not None
         value = row["close_value"] if is_over else row["last_value"]
-        if row["kind"] == "value":
+        if row["close_reason"] in _LEFT:
+            at = row["closed_at"]
+            since = f", số liệu gần nhất lúc {moment(row['last_ok_at'])}" if row["last_ok_at"] else ""
+            text = f"{row['title_vi']}: {row['entity']} rời danh sách theo dõi{since}"
+        elif row["kind"] == "value":
             at = row["closed_at"] or row["last_ok_at"]
             text = self._rule_text(row, value)
         else:
@@ -165,21 +270,18 @@ class Teller:
             _log.error("rule %s: %s", row["rule_code"], error)
             return f"{row['title_vi']}: {row['entity']} = {number(value)} {row['unit_vi']}".strip()
 
-    def _text(self, template: dict[str, Any] | None, context: dict[str, Any]) -> tuple[str, str, str] | None:
-        if template is None:
-            return None
-        try:
-            return (
-                render(template["subject"], context),
-                render(template["body"], context),
-                render(template["body_html"], context, html=True),
-            )
-        except TemplateRefusedError as error:
-            _log.error("template %s/%s: %s", template["code"], template["channel"], error)
-            return None
+
+# An alarm may leave the list without its data having said that it is over.
+_LEFT = {
+    "retired": "Chưa rõ hiện trạng",
+    "rule_disabled": "Quy tắc đã ngừng áp dụng",
+    "rule_ended": "Quy tắc đã hết hiệu lực",
+}
 
 
 def _status(row: dict[str, Any], is_over: bool) -> str:
+    if row["close_reason"] in _LEFT:
+        return _LEFT[row["close_reason"]]
     if row["kind"] != "value":
         return "Có lại dữ liệu" if is_over else "Mất dữ liệu"
     if is_over:

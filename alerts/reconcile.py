@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
-from alerts import notice, routing
+from alerts import notice, owed, quiet, routing
 from alerts.channels import all_channels
+from alerts.rendering import moment
+from alerts.told import Address, Told
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     import psycopg
 
@@ -24,17 +27,14 @@ if TYPE_CHECKING:
     from ioc.settings import Settings
 
 # A route sees an incident below its level as nothing at all. Dropped: what is suppressed now, and value incidents whose
-# series has no data fresh enough to be spoken of as "now".
-_MISMATCH = """
-with candidate as (
-    select incident_id from alert.incident where status = 'open'
-    union
-    select incident_id from notify.notice_state where told_level > 0
-),
+# series has no data fresh enough to be spoken of as "now"; that an alarm ended for another reason than its data is said
+# whatever the age of these.
+_FACTS = """
+with candidate as (CANDIDATES),
 difference as (
-    select i.incident_id, i.kind, i.entity_type, i.entity_id, i.unit_code, i.opened_at, i.closed_at, i.rule_version_id,
-        i.peak_level, i.level as true_level, ru.rule_id, ru.code as rule_code, ru.domain, ru.owner_unit, ru.title_vi,
-        ru.unit_vi, ro.route_id, coalesce(told.told_level, 0) as told_level,
+    select i.incident_id, i.kind, i.entity_type, i.entity_id, i.unit_code, i.opened_at, i.closed_at, i.close_reason,
+        i.rule_version_id, i.peak_level, i.level as true_level, ru.rule_id, ru.code as rule_code, ru.domain,
+        ru.owner_unit, ru.title_vi, ru.unit_vi, ro.route_id, coalesce(told.told_level, 0) as told_level,
         case when i.level >= ro.min_level then i.level else 0 end as now_level
     from candidate
     join alert.incident i using (incident_id)
@@ -42,8 +42,11 @@ difference as (
     join notify.route ro on ro.is_enabled and i.kind = any(ro.kinds) and ru.code like ro.rule_code_pattern
         and (ro.domain is null or ro.domain = ru.domain)
     left join notify.notice_state told on (told.incident_id, told.route_id) = (i.incident_id, ro.route_id)
+    -- A route that speaks in working hours only waits; what is grave does not.
+    where ro.calendar_code is null or greatest(i.level, told.told_level) >= 3
+        or ref.is_working_time(ro.calendar_code, %(at)s)
 )
-select d.*, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
+select d.*, owed.is_owed, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
     coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en
 from difference d
 join alert.rule_version v using (rule_version_id)
@@ -59,36 +62,45 @@ left join lateral (
     where t.rule_version_id = d.rule_version_id and t.level = d.true_level
     order by (t.scope_kind, t.scope_value) = ('entity', d.entity_id) desc, t.scope_kind = 'province' desc limit 1
 ) label on true
-where d.told_level <> d.now_level
-    and (d.kind <> 'value' or %(at)s - st.last_ok_at <= v.notify_max_age)
-    and not exists (
-        select from alert.suppression s
-        where s.during @> %(at)s::timestamptz and s.cancelled_at is null
-            and d.rule_code like s.rule_code_pattern and d.entity_id like s.entity_pattern
-            and (s.unit_code is null or s.unit_code = d.unit_code)
-            and (s.incident_kind is null or s.incident_kind = d.kind)
-            and greatest(d.told_level, d.now_level) <= s.max_level
-            and (s.calendar_code is null or not ref.is_working_time(s.calendar_code, %(at)s))
+cross join lateral (
+    select exists (
+        select from notify.owed o where (o.incident_id, o.route_id) = (d.incident_id, d.route_id)) as is_owed
+) owed
+"""
+_MISMATCH = (
+    _FACTS.replace(
+        "CANDIDATES",
+        """
+    select incident_id from alert.incident where status = 'open'
+    union
+    select incident_id from notify.notice_state where told_level > 0
+    union
+    select incident_id from notify.owed
+""",
     )
+    + """
+where (d.told_level <> d.now_level or owed.is_owed)
+    and (d.kind <> 'value' or %(at)s - st.last_ok_at <= v.notify_max_age
+        or d.close_reason in ('retired', 'rule_disabled', 'rule_ended'))
+    and not alert.is_suppressed(d.rule_code, d.entity_id, d.unit_code, d.kind, greatest(d.told_level, d.now_level),
+        %(at)s)
 order by d.now_level desc, d.rule_code, entity
 """
+)
+_ONE = _FACTS.replace("CANDIDATES", "select %(incident)s::uuid as incident_id") + "order by d.route_id limit 1"
 
 
 @dataclass(frozen=True)
 class ReconcileReport:
     """``notifications``: outbox rows added; ``waiting``: groups that wait for their time; ``unreachable``: incidents
-    for which neither the route nor the fallback has a verified address."""
+    for which neither the route nor the fallback has a verified address; ``owed``: people who will be told when a limit
+    allows; ``roster_gaps``: rosters that were asked for and have nobody on duty now."""
 
     notifications: int = 0
     waiting: int = 0
     unreachable: int = 0
-
-
-class _Address(NamedTuple):
-    contact_id: int
-    contact_code: str
-    channel: str
-    address: str
+    owed: int = 0
+    roster_gaps: int = 0
 
 
 @dataclass
@@ -101,20 +113,23 @@ class _Group:
 def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Settings | None = None) -> ReconcileReport:
     """Compare and tell, in the transaction of ``connection``; two reconcilers wait for each other."""
     connection.execute("select pg_advisory_xact_lock(hashtext('alerts:reconcile'))")
+    quiet.release(connection, at)
     cursor = connection.cursor(row_factory=dict_row)
     routes = {row["route_id"]: row for row in cursor.execute("select * from notify.route where is_enabled")}
     rows = cursor.execute(_MISMATCH, {"at": at}).fetchall()
     groups: dict[tuple[int, str], _Group] = {}
     for row in rows:
-        route = routes[row["route_id"]]
-        key = _group_key(route["group_by"], row)
-        groups.setdefault((route["route_id"], key), _Group(route, key)).rows.append(row)
+        if row["told_level"] != row["now_level"]:
+            route = routes[row["route_id"]]
+            key = _group_key(route["group_by"], row)
+            groups.setdefault((route["route_id"], key), _Group(route, key)).rows.append(row)
     _forget_settled(connection, groups)
-    if not groups:
+    if not groups and not rows and not quiet.is_digest_due(connection, at):
         return ReconcileReport()
     teller = notice.Teller(connection, routing.load(connection, at), at, settings)
     fallback = next((route for route in routes.values() if route["is_fallback"]), None)
-    told = _Told(connection, {row["incident_id"] for row in rows})
+    told = Told(connection, {row["incident_id"] for row in rows})
+    debts = owed.Debts(connection, teller, told, rows)
     notifications = waiting = unreachable = 0
     # Routes that still see the incident speak first: whom two routes reach hears "level 2", not "over" as well.
     for group in sorted(groups.values(), key=lambda one: -max(row["now_level"] for row in one.rows)):
@@ -129,59 +144,44 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
             continue
         for to, rows_of_letter in letters.items():
             items = told.news(to, rows_of_letter)
+            if teller.limits.is_limited(to.channel):
+                debts.add(to, items)
+                continue
             if not items:
                 continue
+            told.now(to, items)
             key = f"{group.route['code']}|{group.key}|{flush_seq}|{to.contact_code}|{to.channel}"
             notifications += teller.enqueue(
                 notice.Destination(key, group.route["route_id"], group_id, to.contact_id, to.channel, to.address), items
             )
         _remember(connection, group_id, flush_seq, reached, at)
+    notifications += debts.pay(at)
     told.write(at)
+    notifications += quiet.morning_digest(connection, teller, at) + _report_gaps(teller)
     if notifications:
         connection.execute("select pg_notify('ioc_outbox', '')")
-    return ReconcileReport(notifications, waiting, unreachable)
+    return ReconcileReport(notifications, waiting, unreachable, debts.count, len(teller.directory.gaps))
 
 
-class _Told:
-    """What people were last told about the incidents of this pass, on each channel."""
+def facts(connection: psycopg.Connection, incident_id: UUID, at: datetime) -> dict[str, Any] | None:
+    """An incident as :meth:`alerts.notice.Teller.item` wants it; None without the incident or a route for it."""
+    cursor = connection.cursor(row_factory=dict_row)
+    return cursor.execute(_ONE, {"incident": incident_id, "at": at}).fetchone()
 
-    def __init__(self, connection: psycopg.Connection, incidents: set[Any]) -> None:
-        self._connection = connection
-        self._known: dict[tuple[Any, int, str], int] = {
-            (incident, contact, channel): level
-            for incident, contact, channel, level in connection.execute(
-                "select incident_id, contact_id, channel, level from notify.told where incident_id = any(%s)",
-                (list(incidents),),
-            )
-        }
-        self._new: dict[tuple[Any, int, str], int] = {}
 
-    def news(self, to: _Address, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The rows that ``to`` does not know yet; they count as told from here on."""
-        fresh = []
-        for row in rows:
-            key = (row["incident_id"], to.contact_id, to.channel)
-            level = self._known.get(key)
-            # A route for grave levels ends at a level that another route has just told the same person.
-            if level == row["now_level"] or (row["now_level"] == 0 and level == row["true_level"]):
-                continue
-            self._known[key] = self._new[key] = row["now_level"]
-            fresh.append(row)
-        return fresh
-
-    def write(self, at: datetime) -> None:
-        self._connection.execute(
-            """
-            insert into notify.told (incident_id, contact_id, channel, level, told_at)
-            select *, %s from unnest(%s::uuid[], %s::bigint[], %s::text[], %s::int[])
-            on conflict (incident_id, contact_id, channel)
-                do update set level = excluded.level, told_at = excluded.told_at
-            """,
-            (
-                at, [key[0] for key in self._new], [key[1] for key in self._new], [key[2] for key in self._new],
-                list(self._new.values()),
-            ),
-        )  # fmt: skip
+def _report_gaps(teller: notice.Teller) -> int:
+    """Tell the operators of rosters that leave a time open, once per gap."""
+    directory = teller.directory
+    return sum(
+        teller.tell_operators(
+            f"roster|{unit}|{role}|{directory.rostered[unit, role]}",
+            f"Lịch trực {directory.name_of(unit)} đang trống",
+            f"Không có ai trong lịch trực vai trò {role} của {directory.name_of(unit)}"
+            f" (ca gần nhất kết thúc {moment(directory.rostered[unit, role])}). Thông báo được gửi tới mọi người giữ "
+            "vai trò này cho đến khi lịch trực được bổ sung.",
+        )
+        for unit, role in sorted(directory.gaps)
+    )
 
 
 def _group_key(group_by: str, row: dict[str, Any]) -> str:
@@ -224,9 +224,9 @@ def _group_state(connection: psycopg.Connection, group: _Group, at: datetime) ->
 
 def _letters(
     directory: Directory, group: _Group, fallback: dict[str, Any] | None
-) -> tuple[dict[_Address, list[dict[str, Any]]], set[Any]]:
+) -> tuple[dict[Address, list[dict[str, Any]]], set[Any]]:
     """Per address the rows to tell there; and the incidents that reach nobody."""
-    letters: dict[_Address, list[dict[str, Any]]] = defaultdict(list)
+    letters: dict[Address, list[dict[str, Any]]] = defaultdict(list)
     unreached = set()
     for row in group.rows:
         found = _addresses(directory, group.route, row)
@@ -239,16 +239,21 @@ def _letters(
     return letters, unreached
 
 
-def _addresses(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[_Address]:
+def _addresses(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[Address]:
     """Where a route reaches the people who answer for ``row``, by its own channels."""
     unit = {"fixed": route["unit_code"], "rule_owner": row["owner_unit"]}.get(route["unit_mode"], row["unit_code"])
-    people = directory.people(unit or row["owner_unit"], route["roles"])
-    return [
-        _Address(contact.contact_id, contact.code, name, address)
-        for contact in people
-        for name, channel in all_channels().items()
-        if name in route["channels"] and (address := channel.address_of(contact))
-    ]
+    # Whoever is on duty first; when no channel reaches them, everybody who holds the role.
+    for by_roster in (True, False):
+        people = directory.people(unit or row["owner_unit"], route["roles"], by_roster=by_roster)
+        found = [
+            Address(contact.contact_id, contact.code, name, address)
+            for contact in people
+            for name, channel in all_channels().items()
+            if name in route["channels"] and (address := channel.address_of(contact))
+        ]
+        if found:
+            return found
+    return []
 
 
 def _remember(

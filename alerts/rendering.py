@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from alerts.sms_text import cut, khong_dau
 from ioc.settings import TIME_ZONE
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def day(value: datetime | None) -> str:
 def _environment(autoescape: bool) -> ImmutableSandboxedEnvironment:
     # Plain text goes into mails and messages unescaped on purpose; HTML bodies are rendered with escaping on.
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=autoescape)
-    environment.filters |= {"number": number, "moment": moment, "day": day}
+    environment.filters |= {
+        "number": number, "moment": moment, "day": day, "khong_dau": khong_dau, "cut": cut,
+    }  # fmt: skip
     return environment
 
 

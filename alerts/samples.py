@@ -13,6 +13,7 @@ CODES = {
     "correction": "Đính chính",
     "escalation": "Nhắc xử lý",
     "directive": "Chỉ đạo",
+    "task": "Giao việc",
     "verify": "Mã xác minh",
     "operations": "Vận hành hệ thống",
 }
@@ -80,6 +81,7 @@ def _context(code: str, item: dict[str, Any], at: datetime, *, count: int, lengt
         return ordinary if length is None else _words(most)
 
     several = [item] * min(count, 20)
+    lines = [f"{item['title']}, {item['entity']} · {item['code']}"] * len(several)
     own: dict[str, dict[str, Any]] = {
         "notice": {"items": several, "top": item, "count": count, "why": "limit"},
         "window": {
@@ -98,7 +100,10 @@ def _context(code: str, item: dict[str, Any], at: datetime, *, count: int, lengt
         "escalation": {
             "code": item["code"], "title": item["title"], "unit_name": item["unit_name"], "level": item["level"],
             "reason": text("Chưa có người nhận xử lý sau 15 phút", 120), "step": 1 if length is None else 99,
-            "since": at,
+            "since": at, "count": len(several), "lines": lines,
+        },
+        "task": {
+            "heading": text("Việc mới cho đơn vị", 80), "title": item["title"], "count": len(several), "lines": lines,
         },
         "directive": {
             "code": "CD-2026-000012", "case_code": "VV-2026-000034", "title": item["title"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerts import incidents
+from alerts import suppressions
 from alerts.reconcile import reconcile_in
 from ioc import warehouse
 
@@ -86,7 +86,9 @@ def test_nobody_in_the_route_means_the_fallback_and_nobody_at_all_means_trying_a
     desk.run("update ref.contact set is_active = false where unit_code = 'UBND'")
     desk.signal({0: 120})
     assert desk.evaluate(0.1).unreachable == 0
-    assert desk.rows("select address from notify.outbox") == [("truc-ban.ioc@thanhhoa.example.vn",)]
+    assert desk.rows("select address from notify.outbox where channel <> 'sms'") == [
+        ("truc-ban.ioc@thanhhoa.example.vn",)
+    ]
     desk.run("update ref.contact set is_active = false")
     desk.signal({0: 120}, station="TH-02")
     report = desk.evaluate(0.3)
@@ -99,7 +101,10 @@ def test_the_fallback_uses_its_own_channels(desk: Desk) -> None:
     """A route by mail only, a person on duty with an inbox only: the message goes to the inbox."""
     desk.run("update ref.contact set is_active = false where unit_code = 'SNNMT'")
     desk.run("update ref.contact set is_active = false where unit_code = 'UBND'")
-    desk.run("update ref.contact set email_verified_at = null, user_name = 'trucioc' where code = 'truc-ioc'")
+    desk.run(
+        "update ref.contact set email_verified_at = null, phone_verified_at = null, user_name = 'trucioc' "
+        "where code = 'truc-ioc'"
+    )
     desk.run("update notify.route set channels = '{email}' where not is_fallback")
     desk.signal({0: 120})
     assert desk.evaluate(0.1).unreachable == 0
@@ -152,14 +157,14 @@ def test_between_two_messages_of_a_group_lies_its_interval(desk: Desk) -> None:
 
 
 def silence(desk: Desk, hour: float, until: float, kind: str = "silence", **changes: object) -> int:
-    return incidents.suppress(
-        kind,
-        "truc",
+    return suppressions.suppress(
+        kind,  # type: ignore[arg-type]
+        suppressions.Actor("ai", "admin"),
         "Bảo trì trạm",
         desk.at(until),
         settings=desk.settings,
         at=desk.at(hour),
-        **changes,  # type: ignore[arg-type]
+        **{"max_level": 2, **changes},  # type: ignore[arg-type]
     )
 
 
@@ -188,7 +193,7 @@ def test_an_end_inside_a_maintenance_window_is_told_after_it(desk: Desk) -> None
 
 
 def test_a_silence_has_a_ceiling_a_scope_and_can_be_lifted(desk: Desk) -> None:
-    silence(desk, 0, 9, max_level=2, entity_pattern="TH-%")
+    silence(desk, 0, 9, max_level=2, scope=suppressions.Scope(entity_pattern="TH-%"))
     desk.signal({0: 120, 1: 250}, station="TH-01")
     desk.signal({0: 120}, station="KHAC")
     desk.tick(0.1)
@@ -200,7 +205,7 @@ def test_a_silence_has_a_ceiling_a_scope_and_can_be_lifted(desk: Desk) -> None:
     desk.signal({2: 60, 3: 60}, station="TH-01")
     desk.tick(3.1)
     assert desk.subjects()[-1] == "Cảnh báo mức 3 – Rất xấu"
-    incidents.lift(held, "truc", desk.settings, desk.at(3.2))
+    suppressions.lift(held, suppressions.Actor("ai", "admin"), desk.settings, desk.at(3.2))
     desk.tick(3.3)
     assert desk.subjects()[-1] == "Đã hết cảnh báo", "level 3 was told, so its end is above the ceiling too"
 
@@ -232,8 +237,8 @@ def test_working_time_knows_lunch_weekends_holidays_and_make_up_days(desk: Desk)
 
 def test_a_broken_message_template_still_sounds_the_alarm(desk: Desk) -> None:
     desk.run(
-        "insert into notify.template (code, channel, version, body, status, author) "
-        "values ('notice', 'web', 9, '{{ x }}', 'approved', 'a')"
+        "insert into notify.template (code, channel, version, body, status, author, approved_by) "
+        "values ('notice', 'web', 9, '{{ x }}', 'approved', 'a', 'b')"
     )
     desk.signal({0: 170})
     desk.tick(0.1)
