@@ -44,6 +44,15 @@ class AuditReport:
         """No event changed, removed, put in, and none cut off that was written down."""
         return self.first_broken is None and self.is_expected_found is not False
 
+    @property
+    def verdict(self) -> str:
+        """How it stands, in a sentence."""
+        if self.first_broken is not None:
+            return f"the audit chain is broken from event {self.first_broken} on: changed, removed or put in"
+        if self.is_expected_found is False:
+            return "the expected hash is not in the audit chain: its end was cut off, or it was written anew"
+        return f"the audit chain is whole: {self.events} events"
+
     def as_dict(self) -> dict[str, Any]:
         newest_at = self.newest_at.isoformat() if self.newest_at else None
         return asdict(self) | {"newest_at": newest_at, "is_whole": self.is_whole}
