@@ -1,12 +1,14 @@
-"""Silence: a series without a word for too long opens an incident of its own kind, told to whoever owns the data.
+"""What the clock says, unlike the fold: silence, the end of rules, and series that nobody hears of any more.
 
-Clock-driven, unlike the fold. Missing data never resolve a firing value incident; only when a series has been silent
-for the rule's ``retire_after`` (30 days) does it leave the list of open ones, as ``retired`` and without a message.
+A series without a word for too long opens an incident of its own kind (``nodata``; ``source`` for the pipeline of a
+whole domain), told to whoever owns the data. Missing data never say that an alarm is over. Only when a series has been
+silent for the rule's ``retire_after`` (30 days) does its alarm leave the list, as ``retired``: people are told that its
+state is unknown and that nobody watches it any more.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from alerts.fold import STOPPED, Transition
@@ -18,6 +20,39 @@ if TYPE_CHECKING:
 
     from alerts.rulebook import Rule
 
+# Ends of which the data themselves said nothing.
+LEFT = ("retired", "rule_disabled", "rule_ended")
+# Of changes that no row of data caused: they may fall on the moment of one that does.
+_NO_REVISION = 0
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Silent series, and silent sources, with an open incident."""
+
+    series: int = 0
+    sources: int = 0
+
+
+def end_without_rule(
+    rules: dict[int, Rule],
+    states: dict[SeriesKey, Series],
+    open_incidents: dict[uuid.UUID, Incident],
+    at: datetime,
+    changes: Changes,
+) -> None:
+    """Close what is open of rules that were switched off (``rule_disabled``, now) or ended (``rule_ended``, then)."""
+    for incident in list({**open_incidents, **changes.incidents}.values()):
+        rule = rules.get(incident.key.rule_id)
+        ended_at = rule.ended_at if rule else at
+        if incident.closed_at or ended_at is None or ended_at > at:
+            continue
+        _leave(incident, max(ended_at, incident.opened_at), "rule_ended" if rule else "rule_disabled", changes)
+        series = states.get(incident.key)
+        if incident.kind == "value" and series:
+            # What comes later from before a rule's end is late: it must not tell the same episode again.
+            states[incident.key] = changes.states[incident.key] = _calm(series, ended_at if rule else None)
+
 
 def check(
     rules: dict[int, Rule],
@@ -25,16 +60,13 @@ def check(
     open_incidents: dict[uuid.UUID, Incident],
     at: datetime,
     changes: Changes,
-) -> int:
-    """Open, raise and close ``nodata`` incidents for the clock ``at``; puts what changed into ``changes``.
+) -> Silent:
+    """Open, raise and close incidents of silence for the clock ``at``; puts what changed into ``changes``.
 
     An incident begins at the newest period heard + ``nodata_after[0]``, whenever that was noticed, and ends at ``at``,
     when data were seen to be back. A series silent for longer than ``retire_after`` opens none: that is history.
-
-    Returns:
-        The number of silent series with an open incident.
     """
-    silent_now = {i.key: i for i in open_incidents.values() if i.kind == "nodata"}
+    silent_now = {i.key: i for i in open_incidents.values() if i.kind != "value"}
     for key, before in list(states.items()):
         series = before
         rule = rules.get(key.rule_id)
@@ -44,14 +76,18 @@ def check(
             continue
         silent_for = at - heard_at
         if series.state.level and silent_for > version.retire_after:
-            series = _retire(series, open_incidents, heard_at + version.retire_after, changes)
-            states[key] = changes.states[key] = series
+            alarm = series.incident_id and (
+                changes.incidents.get(series.incident_id) or open_incidents.get(series.incident_id)
+            )
+            if alarm:
+                _leave(alarm, heard_at + version.retire_after, "retired", changes)
+            series = states[key] = changes.states[key] = _calm(series)
         level = sum(silent_for >= after for after in version.nodata_after)
         incident = silent_now.get(key)
         if incident is None and level and silent_for <= version.retire_after:
             incident = _begin(rule, version.rule_version_id, key, series, heard_at + version.nodata_after[0])
             silent_now[key] = incident
-        if incident is None or at < incident.opened_at:
+        if incident is None or incident.closed_at or at < incident.opened_at:
             continue
         if level != incident.level:
             _move(incident, _steps(incident.level, level, heard_at, version.nodata_after, at), changes)
@@ -59,31 +95,33 @@ def check(
         if data_state != series.state.data_state:
             state = replace(series.state, data_state=data_state)
             states[key] = changes.states[key] = replace(series, state=state)
-    return sum(incident.closed_at is None for incident in silent_now.values())
+    still = [incident.kind for incident in silent_now.values() if incident.closed_at is None]
+    return Silent(still.count("nodata"), still.count("source"))
 
 
-def _retire(
-    series: Series, open_incidents: dict[uuid.UUID, Incident], event_time: datetime, changes: Changes
-) -> Series:
-    incident = None
-    if series.incident_id:
-        incident = changes.incidents.get(series.incident_id) or open_incidents.get(series.incident_id)
-    if incident:
-        transition = Transition(
-            event_time, incident.level, 0, None, "retired", incident.rule_version_id, peak_value=incident.peak_value
-        )
-        incident.move(transition)
-        changes.touch(incident)
-        changes.transitions.append((incident, transition))
+def _leave(incident: Incident, event_time: datetime, reason: str, changes: Changes) -> None:
+    transition = Transition(
+        event_time, incident.level, 0, None, reason, incident.rule_version_id, peak_value=incident.peak_value,
+        revision=_NO_REVISION,
+    )  # fmt: skip
+    incident.move(transition)
+    changes.touch(incident)
+    changes.transitions.append((incident, transition))
+
+
+def _calm(series: Series, until: datetime | None = None) -> Series:
     state = replace(series.state, level=0, up_since=STOPPED, down_since=STOPPED, peak_value=None)
+    if until and (state.watermark is None or state.watermark < until):
+        state.watermark, state.watermark_revision = until, 0
     return replace(series, state=state, incident_id=None)
 
 
 def _begin(rule: Rule, rule_version_id: int, key: SeriesKey, series: Series, opened_at: datetime) -> Incident:
+    kind = "source" if rule.watches == "source" else "nodata"
     return Incident(
-        incident_id=incident_id(rule.code, key, "nodata", opened_at),
+        incident_id=incident_id(rule.code, key, kind, opened_at),
         key=key,
-        kind="nodata",
+        kind=kind,
         rule_version_id=rule_version_id,
         unit_code=series.unit_code,
         opened_at=opened_at,

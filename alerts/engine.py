@@ -7,24 +7,30 @@ Runs exclude each other by an advisory lock; a killed run leaves nothing behind 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from alerts import absence, reconcile, rulebook, store
+from alerts import absence, restatement, rulebook, sources, store, telling
 from alerts.fold import Point, SeriesState, Transition, fold_series
+from alerts.reconcile import ReconcileReport
 from alerts.store import Changes, Incident, Series, SeriesKey
 from ioc import warehouse
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Callable
 
     from alerts.rulebook import Rule
     from ioc.settings import Settings
 
+    Teller = Callable[[psycopg.Connection], ReconcileReport]
+
 Mode = Literal["live", "backfill", "replay", "dry_run"]
+# Clocks of two machines differ by less; a live run further ahead would find every series silent.
+_AHEAD = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,15 @@ class EvaluationReport:
         evaluated: Observations folded in this run.
         pending: Series that hold a level not yet long enough, after the run.
         firing: Series at level 1 or higher, after the run.
-        resolved: Value incidents closed by this run.
+        resolved: Value incidents whose data said, in this run, that they are over.
+        left: Incidents that ended in this run for another reason: their rule ended or was switched off, or nothing was
+            heard of the series for ``retire_after``.
         nodata: Series silent for too long, after the run.
+        sources: Sources silent for too long, after the run.
         notifications: Messages put into the outbox by this run.
         opened: Value incidents opened by this run.
         late: Rows found behind the watermark of their series, recorded and not folded.
+        contradicted: Open incidents found to be contradicted by such rows.
         unreachable: Incidents that nobody could be told about, the fallback included; tried again at every run.
         mode: live, backfill, replay or dry_run.
     """
@@ -48,10 +58,13 @@ class EvaluationReport:
     pending: int = 0
     firing: int = 0
     resolved: int = 0
+    left: int = 0
     nodata: int = 0
+    sources: int = 0
     notifications: int = 0
     opened: int = 0
     late: int = 0
+    contradicted: int = 0
     unreachable: int = 0
     mode: str = "live"
 
@@ -64,6 +77,8 @@ def evaluate(
     mode: Mode = "live",
     airflow_run_id: str | None = None,
     settings: Settings | None = None,
+    *,
+    tell: bool = True,
 ) -> EvaluationReport:
     """Evaluate everything that is due at ``at``.
 
@@ -73,16 +88,22 @@ def evaluate(
             what is new, ``replay`` everything from the beginning: both write to ``alert.shadow_transition`` only.
         airflow_run_id: Kept with the run.
         settings: Settings of the stack; default: this process's.
+        tell: Fill the outbox in the same transaction; else it is left to ``telling.drain`` (the DAG has a task for it).
 
     Raises:
-        ValueError: ``at`` without a time zone, or an unknown mode.
+        ValueError: ``at`` without a time zone, ``at`` in the future of a live run, or an unknown mode.
         WarehouseUnreachable: no warehouse.
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode '{mode}' is not one of {', '.join(get_args(Mode))}")
     if at is not None and at.tzinfo is None:
         raise ValueError(f"the time {at.isoformat()} has no time zone; write for example {at.isoformat()}+07:00")
-    at = at or datetime.now(UTC)
+    now = datetime.now(UTC)
+    at = at or now
+    if mode == "live" and at > now + _AHEAD:
+        raise ValueError(
+            f"the time {at.isoformat()} lies in the future: a live run would find every series silent; use --dry-run"
+        )
     with warehouse.connect("alerts", settings, autocommit=True) as connection:
         connection.execute("set jit = off")
         # Held by the session, released with it: also by a kill.
@@ -91,7 +112,15 @@ def evaluate(
         with connection.transaction(force_rollback=mode == "dry_run"):
             if mode in ("backfill", "replay"):
                 return _write_aside(connection, found, at, airflow_run_id)
-            return _write(connection, found, at, airflow_run_id, settings)
+            return _write(connection, found, at, airflow_run_id, _teller(at, settings) if tell else _tell_nobody)
+
+
+def _teller(at: datetime, settings: Settings | None) -> Teller:
+    return lambda connection: telling.tell_in(connection, at, settings)
+
+
+def _tell_nobody(_connection: psycopg.Connection) -> ReconcileReport:
+    return ReconcileReport()
 
 
 @dataclass
@@ -104,6 +133,7 @@ class _Found:
     change_id: int
     states: dict[SeriesKey, Series]
     open_incidents: dict[uuid.UUID, Incident]
+    alive: list[sources.Alive]
     changes: Changes = field(default_factory=Changes)
     shadow: list[tuple[SeriesKey, Transition]] = field(default_factory=list)
     evaluated: int = 0
@@ -121,7 +151,8 @@ def _read(connection: psycopg.Connection, at: datetime, mode: Mode) -> _Found:
             assert row is not None
             rules = rulebook.load(connection)
             states = {} if mode == "replay" else store.read_states(connection)
-            found = _Found(mode, rules, row[0], row[1], states, store.read_open_incidents(connection))
+            incidents, alive = store.read_open_incidents(connection), sources.read_alive(connection)
+            found = _Found(mode, rules, row[0], row[1], states, incidents, alive)
             for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay").items():
                 _fold(found, key, points)
     finally:
@@ -170,24 +201,32 @@ def _apply(found: _Found, rule: Rule, key: SeriesKey, incident: Incident | None,
 
 
 def _write(
-    connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None, settings: Settings | None
+    connection: psycopg.Connection, found: _Found, at: datetime, airflow_run_id: str | None, teller: Teller
 ) -> EvaluationReport:
     changes = found.changes
+    sources.hear(found.rules, found.alive, found.states, changes)
+    absence.end_without_rule(found.rules, found.states, found.open_incidents, at, changes)
     silent = absence.check(found.rules, found.states, found.open_incidents, at, changes)
-    late = store.record_late(connection)
+    late = store.record_late(connection, at)
     run_id = _record(connection, found, at, airflow_run_id)
-    store.write(connection, changes, run_id)
-    told = reconcile.reconcile_in(connection, at, settings)
+    store.write(connection, changes, run_id, at)
+    sources.make_rules(connection, found.rules, found.alive)
+    sources.inhibit(connection, at)
+    contradicted = restatement.judge(connection, found.rules, at)
+    told = teller(connection)
     touched = [incident for incident in changes.incidents.values() if incident.kind == "value"]
     report = EvaluationReport(
         evaluated=found.evaluated,
         pending=sum(series.state.phase == "pending" for series in found.states.values()),
         firing=sum(series.state.level > 0 for series in found.states.values()),
-        resolved=sum(incident.closed_at is not None for incident in touched),
-        nodata=silent,
+        resolved=sum(incident.close_reason == "resolved" for incident in touched),
+        left=sum(incident.close_reason in absence.LEFT for incident in changes.incidents.values()),
+        nodata=silent.series,
+        sources=silent.sources,
         notifications=told.notifications,
         opened=sum(incident.is_new for incident in touched),
         late=late,
+        contradicted=contradicted,
         unreachable=told.unreachable,
         mode=found.mode,
     )

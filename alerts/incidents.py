@@ -1,4 +1,4 @@
-"""What people do with incidents: list, open, acknowledge, silence, read their inbox. Called by the portal.
+"""What people do with incidents: list, open, acknowledge, read their inbox. Called by the portal.
 
 Every act leaves an event in the audit chain, in the same transaction. Who may do what is the caller's to decide; a list
 of units narrows every function to what that unit answers for: incidents in it, and incidents of the rules it owns.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
@@ -37,6 +37,7 @@ class IncidentView:
 
     ``is_acked``: somebody accepted it, the acceptance has not run out and no higher level has voided it.
     ``is_stale``: the series has no data fresh enough to say that this is how things are now.
+    ``is_suppressed``: messages about it at its level are held back. ``corrected_at``: a late correction contradicts it.
     """
 
     incident_id: UUID
@@ -71,6 +72,9 @@ class IncidentView:
     ack_note: str | None
     is_acked: bool
     is_stale: bool
+    is_suppressed: bool
+    corrected_at: datetime | None
+    correction: dict[str, Any] | None
 
     @property
     def code(self) -> str:
@@ -120,7 +124,10 @@ select i.incident_id, i.kind, i.status, i.level, i.peak_level, coalesce(label.la
     i.open_value::float8, i.peak_value::float8, i.ack_by, i.ack_at, i.ack_until, i.ack_note,
     i.status = 'open' and coalesce(i.ack_until > %(at)s and i.ack_void_at is null and i.ack_level >= i.level, false)
         as is_acked,
-    i.kind = 'value' and coalesce(%(at)s - st.last_ok_at > v.notify_max_age, true) as is_stale
+    i.kind = 'value' and coalesce(%(at)s - st.last_ok_at > v.notify_max_age, true) as is_stale,
+    i.status = 'open' and alert.is_suppressed(r.code, i.entity_id, i.unit_code, i.kind, i.level, %(at)s)
+        as is_suppressed,
+    i.corrected_at, i.correction
 from alert.incident i
 join alert.rule r using (rule_id)
 join alert.rule_version v on v.rule_version_id = i.rule_version_id
@@ -240,9 +247,11 @@ def acknowledge(
         at: The clock; default: now.
 
     Raises:
-        ActRefusedError: no such incident for these units, or it is closed.
+        ActRefusedError: no such incident for these units, it is closed, or ``lasts`` is not a time to come.
     """
     at = at or datetime.now(UTC)
+    if lasts is not None and lasts <= timedelta(0):
+        raise ActRefusedError("Thời hạn xác nhận phải ở sau thời điểm hiện tại.")
     with warehouse.connect("portal", settings) as connection:
         view = _one(connection, incident_id, unit_codes, at)
         row = connection.execute(
@@ -258,85 +267,45 @@ def acknowledge(
         if row is None:
             raise ActRefusedError(f"Sự cố {view.code} đã kết thúc, không cần xác nhận.")
         detail = {"level": row[0], "until": row[1].isoformat(), "note": note.strip()}
-        _audit(connection, at, user, "incident.acknowledged", about=("incident", str(incident_id)), detail=detail)
+        audit(connection, at, user, "incident.acknowledged", about=("incident", str(incident_id)), detail=detail)
         return _one(connection, incident_id, unit_codes, at)
 
 
-def suppress(
-    kind: Literal["silence", "maintenance"],
+def unacknowledge(
+    incident_id: UUID,
     user: str,
-    reason: str,
-    until: datetime,
+    note: str = "",
     *,
-    max_level: int = 2,
-    since: datetime | None = None,
-    rule_code_pattern: str = "%",
-    unit_code: str | None = None,
-    entity_pattern: str = "%",
+    unit_codes: Sequence[str] | None = None,
     settings: Settings | None = None,
     at: datetime | None = None,
-) -> int:
-    """Hold back messages for a while. State, pages and audit stay live; after the end only what is still true is told.
-
-    Args:
-        kind: ``silence`` (known, being worked on) or ``maintenance`` (planned).
-        user: Who asks for it.
-        reason: Why; mandatory.
-        until: When it ends; mandatory.
-        max_level: Ceiling: higher levels are told all the same.
-        since: When it begins; default: the clock.
-        rule_code_pattern: LIKE pattern of rule codes.
-        unit_code: Only incidents of this unit.
-        entity_pattern: LIKE pattern of entity ids.
-        settings: Settings of the stack; default: this process's.
-        at: The clock; default: now.
-
-    Returns:
-        The id of the suppression.
+) -> IncidentView:
+    """Take an acceptance back: the incident waits for somebody again, and escalation goes on.
 
     Raises:
-        ActRefusedError: no reason, or an end that does not lie after the beginning.
+        ActRefusedError: no such incident for these units, it is closed, or nobody has accepted it.
     """
     at = at or datetime.now(UTC)
-    since = since or at
-    if not reason.strip():
-        raise ActRefusedError("Cần nêu lý do tạm dừng thông báo.")
-    if until <= max(since, at):
-        raise ActRefusedError("Thời điểm kết thúc phải sau thời điểm bắt đầu và sau hiện tại.")
     with warehouse.connect("portal", settings) as connection:
+        view = _one(connection, incident_id, unit_codes, at)
         row = connection.execute(
             """
-            insert into alert.suppression (kind, during, max_level, reason, created_by, rule_code_pattern, unit_code,
-                entity_pattern)
-            values (%s, tstzrange(%s, %s), %s, %s, %s, %s, %s, %s) returning suppression_id
+            with before as (
+                select incident_id, ack_by, ack_until from alert.incident
+                where incident_id = %(id)s and status = 'open' and ack_until > %(at)s and ack_void_at is null
+                for update
+            )
+            update alert.incident i set ack_by = null, ack_at = null, ack_until = null, ack_level = null,
+                ack_note = null, ack_void_at = null
+            from before b where b.incident_id = i.incident_id returning b.ack_by, b.ack_until
             """,
-            (kind, since, until, max_level, reason.strip(), user, rule_code_pattern, unit_code, entity_pattern),
+            {"id": incident_id, "at": at},
         ).fetchone()
-        assert row is not None
-        detail = {
-            "kind": kind, "since": since.isoformat(), "until": until.isoformat(), "max_level": max_level,
-            "reason": reason.strip(), "rule": rule_code_pattern, "unit": unit_code, "entity": entity_pattern,
-        }  # fmt: skip
-        _audit(connection, at, user, f"{kind}.made", about=("suppression", str(row[0])), detail=detail)
-        return int(row[0])
-
-
-def lift(suppression_id: int, user: str, settings: Settings | None = None, at: datetime | None = None) -> None:
-    """End a suppression before its time.
-
-    Raises:
-        ActRefusedError: no such suppression in force.
-    """
-    at = at or datetime.now(UTC)
-    with warehouse.connect("portal", settings) as connection:
-        is_done = connection.execute(
-            "update alert.suppression set cancelled_at = %s, cancelled_by = %s "
-            "where suppression_id = %s and cancelled_at is null and upper(during) > %s",
-            (at, user, suppression_id, at),
-        ).rowcount
-        if not is_done:
-            raise ActRefusedError("Không có lệnh tạm dừng nào đang có hiệu lực với mã này.")
-        _audit(connection, at, user, "suppression.lifted", about=("suppression", str(suppression_id)), detail={})
+        if row is None:
+            raise ActRefusedError(f"Sự cố {view.code} không có xác nhận nào đang có hiệu lực.")
+        detail = {"acknowledged_by": row[0], "until": row[1].isoformat(), "note": note.strip()}
+        audit(connection, at, user, "incident.unacknowledged", about=("incident", str(incident_id)), detail=detail)
+        return _one(connection, incident_id, unit_codes, at)
 
 
 def inbox(
@@ -390,7 +359,7 @@ def mark_read(
         ).rowcount
 
 
-def _audit(
+def audit(
     connection: psycopg.Connection,
     at: datetime,
     actor: str,
@@ -399,6 +368,7 @@ def _audit(
     about: tuple[str, str],
     detail: dict[str, Any],
 ) -> None:
+    """Write an event into the audit chain, in the caller's transaction; ``about`` = object type and id."""
     connection.execute(
         "insert into audit.event (occurred_at, actor, action, object_type, object_id, detail) "
         "values (%s, %s, %s, %s, %s, %s)",

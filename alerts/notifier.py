@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from alerts import delivery, engine, reconcile
+from alerts import delivery, engine, procedures, telling
 from alerts.channels import all_channels
 from ioc import warehouse
 from ioc.settings import get_settings
@@ -31,7 +31,7 @@ _RECONNECT_S = 3.0
 
 
 def run_once(settings: Settings, at: datetime | None = None) -> None:
-    """One round: evaluate if nobody else does, reconcile, drain every channel, leave a heartbeat.
+    """One round: evaluate if nobody else does, reconcile, drive procedures, drain every channel, leave a heartbeat.
 
     Each part is tried whatever became of the others.
     """
@@ -42,7 +42,7 @@ def run_once(settings: Settings, at: datetime | None = None) -> None:
             row = connection.execute("select max(evaluated_at) from alert.eval_run where mode = 'live'").fetchone()
             is_overdue = row is None or row[0] is None or now - row[0] >= EVALUATE_AFTER
             if not is_overdue:
-                reconcile.reconcile_in(connection, now, settings)
+                telling.tell_in(connection, now, settings)
         if is_overdue:
             engine.evaluate(at=now, settings=settings)
     except (warehouse.WarehouseUnreachable, psycopg.OperationalError):
@@ -50,6 +50,13 @@ def run_once(settings: Settings, at: datetime | None = None) -> None:
     except Exception as error:
         _log.exception("evaluation")
         trouble.append(f"evaluate: {error}")
+    try:
+        trouble += [f"procedures: {error}" for error in procedures.drain(now, settings).errors]
+    except (warehouse.WarehouseUnreachable, psycopg.OperationalError):
+        raise
+    except Exception as error:
+        _log.exception("procedures")
+        trouble.append(f"procedures: {error}")
     # The inbox first: a mail server that dawdles must not hold it up.
     for channel in sorted(all_channels(), key=lambda name: not all_channels()[name].in_database):
         try:

@@ -66,13 +66,14 @@ class RuleVersion:
 
 @dataclass
 class Rule:
-    """One enabled rule and its approved versions, oldest first."""
+    """One enabled rule and its approved versions, oldest first; it watches a ``signal``, or its domain's ``source``."""
 
     rule_id: int
     code: str
     domain: str
     signal_code: str
     entity_type: str | None
+    watches: str = "signal"
     versions: list[RuleVersion] = field(default_factory=list)
     _cache: dict[Any, list[Version]] = field(default_factory=dict)
 
@@ -92,13 +93,19 @@ class Rule:
                 return version
         return None
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last version ceased to be in force; None = it has no end."""
+        ends = [version.ends for version in self.versions]
+        return None if None in ends else max(end for end in ends if end)
+
 
 def load(connection: psycopg.Connection) -> dict[int, Rule]:
     """Every enabled rule with an approved version, by ``rule_id``."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             """
-            select r.rule_id, r.code, r.domain, r.signal_code, r.entity_type, v.rule_version_id, v.direction,
+            select r.rule_id, r.code, r.domain, r.signal_code, r.entity_type, r.watches, v.rule_version_id, v.direction,
                 lower(v.effective) as starts, upper(v.effective) as ends, v.max_gap, v.nodata_after, v.retire_after,
                 v.notify_max_age
             from alert.rule r join alert.rule_version v using (rule_id)
@@ -108,7 +115,7 @@ def load(connection: psycopg.Connection) -> dict[int, Rule]:
         rules: dict[int, Rule] = {}
         versions: dict[int, RuleVersion] = {}
         for row in cursor:
-            head = [row.pop(name) for name in ("rule_id", "code", "domain", "signal_code", "entity_type")]
+            head = [row.pop(name) for name in ("rule_id", "code", "domain", "signal_code", "entity_type", "watches")]
             version = RuleVersion(**row)
             rules.setdefault(head[0], Rule(*head)).versions.append(version)
             versions[version.rule_version_id] = version

@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
@@ -32,7 +32,7 @@ class SeriesKey(NamedTuple):
 
 @dataclass
 class Incident:
-    """A row of ``alert.incident`` as far as the engine changes it."""
+    """A row of ``alert.incident`` as far as the engine changes it; ``raised_to`` at ``raised_at`` in this run."""
 
     incident_id: uuid.UUID
     key: SeriesKey
@@ -46,13 +46,14 @@ class Incident:
     peak_value: float | None = None
     closed_at: datetime | None = None
     close_reason: str | None = None
+    raised_to: int | None = None
     raised_at: datetime | None = None
     is_new: bool = False
 
     def move(self, transition: Transition) -> None:
         """Follow a change of level; level 0 closes."""
-        if transition.to_level > self.level:
-            self.raised_at = transition.event_time
+        if transition.to_level > max(self.level, self.raised_to or 0):
+            self.raised_to, self.raised_at = transition.to_level, transition.event_time
         self.level = transition.to_level
         self.peak_level = max(self.peak_level, transition.to_level)
         self.peak_value = transition.peak_value
@@ -191,10 +192,9 @@ behind as materialized (
     where s.change_id > (select change_id from floor) and s.period_end < st.watermark
 )
 insert into alert.late_observation (rule_id, entity_type, entity_id, period_end, revision, value, quality, watermark,
-    contradicts_incident_id)
-select b.rule_id, b.entity_type, b.entity_id, b.period_end, b.revision, b.value, b.quality, b.watermark,
-    case when b.quality = 'ok' and i.opened_at = b.period_end and i.open_value is distinct from b.value
-        then i.incident_id end
+    recorded_at, is_judged)
+select b.rule_id, b.entity_type, b.entity_id, b.period_end, b.revision, b.value, b.quality, b.watermark, %(at)s,
+    i.incident_id is null or b.period_end < i.opened_at - %(warm_up)s
 from behind b
 left join alert.incident i on i.incident_id = b.incident_id and i.status = 'open'
 where not pg_visible_in_snapshot(alert.row_xid(b.writer), (select snapshot from previous))
@@ -202,9 +202,30 @@ on conflict do nothing
 """
 
 
-def record_late(connection: psycopg.Connection) -> int:
-    """Record rows that came behind the watermark of their series since the previous live run."""
-    return connection.execute(_LATE).rowcount
+# A fold that begins so long before an incident knows everything that its durations rest on.
+WARM_UP = timedelta(days=31)
+
+
+def record_late(connection: psycopg.Connection, at: datetime) -> int:
+    """Record rows that came behind the watermark of their series since the previous live run.
+
+    Those that may contradict an open incident are left for ``restatement.judge``.
+    """
+    return connection.execute(_LATE, {"at": at, "warm_up": WARM_UP}).rowcount
+
+
+def read_points(
+    connection: psycopg.Connection, signal_code: str, entity: tuple[str, str], since: datetime, until: datetime
+) -> list[Point]:
+    """The points of one series as they stand now, from ``since`` to ``until``; ``entity`` = type and id."""
+    rows = connection.execute(
+        """
+        select period_end, value::float8, quality, revision, unit_code from alerting.signal
+        where (signal_code, entity_type, entity_id) = (%s, %s, %s) and period_end between %s and %s
+        """,
+        (signal_code, *entity, since, until),
+    )
+    return [Point._make(row) for row in rows]
 
 
 def copy_rows(
@@ -232,31 +253,43 @@ _STATE = (
 )  # fmt: skip
 _INCIDENT = (
     "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "unit_code", "status", "level",
-    "peak_level", "opened_at", "closed_at", "close_reason", "open_value", "peak_value", "ack_void_at",
+    "peak_level", "opened_at", "closed_at", "close_reason", "open_value", "peak_value", "ack_level",
+    "ack_void_at",
 )  # fmt: skip
+# The last two columns carry the highest level that the incident rose to in this run, and when.
+_VOIDED = "i.ack_level < n.ack_level and i.ack_void_at is null"
 _TRANSITION = (
     "incident_id", "rule_id", "rule_version_id", "entity_type", "entity_id", "kind", "event_time", "revision",
     "from_level", "to_level", "value", "reason",
 )  # fmt: skip
 
 
-def write(connection: psycopg.Connection, changes: Changes, run_id: int) -> None:
+def write(connection: psycopg.Connection, changes: Changes, run_id: int, at: datetime) -> None:
     """Write incidents, transitions and states: three statements, whatever their number."""
     if changes.incidents:
         copy_rows(connection, "alert.incident", _INCIDENT, map(_incident_row, changes.incidents.values()))
         # A rise voids an acknowledgement: who accepted level 2 has not accepted level 3.
         connection.execute(
-            """
+            f"""
+            insert into audit.event (occurred_at, actor, action, object_type, object_id, detail)
+            select %s, 'he-thong', 'incident.ack_voided', 'incident', i.incident_id::text, jsonb_build_object(
+                'acknowledged_by', i.ack_by, 'accepted_level', i.ack_level, 'level', n.ack_level,
+                'risen_at', n.ack_void_at)
+            from alert.incident i join new_incident n using (incident_id) where {_VOIDED} for no key update of i
+            """,
+            (at,),
+        )
+        connection.execute(
+            f"""
             update alert.incident i set status = n.status, level = n.level, peak_level = n.peak_level,
                 closed_at = n.closed_at, close_reason = n.close_reason, peak_value = n.peak_value,
-                closed_run = case when n.status = 'closed' then %(run)s::bigint end,
-                ack_void_at = case when i.ack_level < n.peak_level and i.ack_void_at is null
-                    and n.ack_void_at is not null then n.ack_void_at else i.ack_void_at end
+                closed_run = case when n.status = 'closed' then %s::bigint end,
+                ack_void_at = case when {_VOIDED} then n.ack_void_at else i.ack_void_at end
             from new_incident n where n.incident_id = i.incident_id
             """,
-            {"run": run_id},
+            (run_id,),
         )
-        fields = ", ".join(_INCIDENT[:-1])
+        fields = ", ".join(_INCIDENT[:-2])
         connection.execute(
             f"""
             insert into alert.incident ({fields}, opened_run, closed_run)
@@ -292,7 +325,7 @@ def _incident_row(i: Incident) -> tuple[Any, ...]:
     return (
         i.incident_id, i.key.rule_id, i.rule_version_id, i.key.entity_type, i.key.entity_id, i.kind, i.unit_code,
         status, i.level, i.peak_level, i.opened_at, i.closed_at, i.close_reason, i.open_value, i.peak_value,
-        i.raised_at,
+        i.raised_to, i.raised_at,
     )  # fmt: skip
 
 

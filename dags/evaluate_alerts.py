@@ -1,8 +1,10 @@
 """## Đánh giá cảnh báo · Evaluate alerts
 
 Runs when a domain has new results (any of the assets) and every minute, because silence, deadlines and repeated
-notifications depend on the clock. `evaluate` folds what is new into the alert states and fills the outbox; `notify`
-sends, one task per channel that has something to send. The notifier service drains the same outbox between the runs.
+notifications depend on the clock. `evaluate` folds what is new into the alert states; `reconcile` compares what is true
+with what people were told and fills the outbox; `notify` sends, one task per channel that has something to send. The
+notifier service drains the same queues between the runs. `procedures` opens the cases that alarms ask for and fires
+the clocks of escalations. A backfill evaluates beside the record and tells nobody.
 
 Triage: evaluation is a function of data, rules and time, so the next minute repeats what a failed run left undone. A
 red `notify` means that a gateway does not answer; messages stay in the outbox and keep their request id. Airflow runs
@@ -27,14 +29,29 @@ with platform_dag(
     lane="fast",
 ) as dag:
 
+    @task(multiple_outputs=False)
+    def evaluate() -> dict[str, object]:
+        """Fold what is new, look for silence."""
+        run = get_current_context()["dag_run"]
+        return steps.evaluate(run_id=run.run_id, run_type=run.run_type)
+
     @task
-    def evaluate() -> list[str]:
-        """Fold, check for absence, reconcile; returns the channels that have something to send."""
-        return steps.evaluate(run_id=get_current_context()["run_id"])
+    def reconcile() -> list[str]:
+        """Fill the outbox; returns the channels that have something to send."""
+        return steps.reconcile()
 
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['channel'] }}")
     def notify(channel: str) -> dict[str, object]:
         """Send what the outbox holds for one channel."""
         return steps.drain(channel)
 
-    notify.expand(channel=evaluate())
+    # Whatever became of the tasks before: deadlines do not wait for them. Beside `notify`, so that a mail server that
+    # dawdles holds up no escalation and a red `notify` still makes the run red.
+    @task(multiple_outputs=False, trigger_rule="all_done")
+    def procedures() -> dict[str, object]:
+        """Open cases, fire clocks, tell of tasks and directives."""
+        return steps.procedures()
+
+    channels = reconcile()
+    evaluate() >> channels >> procedures()
+    notify.expand(channel=channels)

@@ -100,12 +100,21 @@ def _mark_transformed(domain: str, publish_seq: int) -> None:
         )
 
 
-def evaluate(*, run_id: str) -> list[str]:
-    """Evaluate every alert rule that is due; returns the channels whose outbox has something to send now."""
-    from alerts import delivery, engine
+def evaluate(*, run_id: str, run_type: str) -> dict[str, Any]:
+    """Evaluate every alert rule that is due; a backfill of Airflow writes beside the record and tells nobody."""
+    from alerts import engine
 
-    report = engine.evaluate(airflow_run_id=run_id)
-    _LOG.info("%s", report.as_dict())
+    mode: Literal["live", "backfill"] = "backfill" if run_type == "backfill" else "live"
+    report = engine.evaluate(mode=mode, airflow_run_id=run_id, tell=False).as_dict()
+    _LOG.info("%s", report)
+    return report
+
+
+def reconcile() -> list[str]:
+    """Put into the outbox what people are due to be told; returns the channels that have something to send now."""
+    from alerts import delivery, telling
+
+    _LOG.info("%s", telling.drain())
     return delivery.due_channels()
 
 
@@ -114,6 +123,35 @@ def drain(channel: str) -> dict[str, Any]:
     from alerts import delivery
 
     return delivery.drain(channel).as_dict()
+
+
+def procedures() -> dict[str, Any]:
+    """Open cases, fire the clocks of escalations, tell of tasks and directives; fails when a part of it failed.
+
+    Raises:
+        RuntimeError: what could not be done; the rest was.
+    """
+    from alerts import procedures
+
+    report = procedures.drain()
+    if report.errors:
+        raise RuntimeError("; ".join(report.errors))
+    return report.as_dict()
+
+
+def verify_audit() -> dict[str, Any]:
+    """Compute the audit chain anew; its newest hash goes into the log of the task, which lies outside the warehouse.
+
+    Raises:
+        RuntimeError: the chain is broken; the message names the first event that does not fit.
+    """
+    from alerts import audit_watch
+
+    report = audit_watch.verify()
+    _LOG.info("%s", report.as_dict())
+    if not report.is_whole:
+        raise RuntimeError(report.verdict)
+    return report.as_dict()
 
 
 def push_dashboards() -> dict[str, Any]:

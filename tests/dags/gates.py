@@ -16,8 +16,20 @@ TASKS = {"extract": ["validate", "watch"], "validate": ["publish", "watch"], "pu
          "transform": ["watch"], "watch": []}  # fmt: skip
 PLATFORM_DAGS: dict[str, dict[str, list[str]]] = {
     "backup_warehouse": {"dump": []},
-    "evaluate_alerts": {"evaluate": ["notify"], "notify": []},
-    "maintain_warehouse": {"files": [], "history": [], "partitions": [], "retention": [], "statistics": []},
+    "evaluate_alerts": {
+        "evaluate": ["reconcile"],
+        "reconcile": ["notify", "procedures"],
+        "notify": [],
+        "procedures": [],
+    },
+    "maintain_warehouse": {
+        "audit": [],
+        "files": [],
+        "history": [],
+        "partitions": [],
+        "retention": [],
+        "statistics": [],
+    },
     "publish_superset": {"push": []},
 }
 # The whole vocabulary, written down a second time: a new word must be wanted twice.

@@ -67,6 +67,14 @@ class Desk:
     def deliver(self, hour: float) -> dict[str, delivery.DeliveryReport]:
         return {name: delivery.drain(name, self.settings, self.at(hour)) for name in ("web", "email")}
 
+    def publish(self, hour: float, domain: str = "air_quality") -> None:
+        """A batch of the domain passes the gate."""
+        self.run(
+            "insert into ops.load_batch (domain, status, verdict, publish_seq, published_at) "
+            "values (%s, 'published', 'passed', nextval('ops.publish_seq'), %s)",
+            domain, self.at(hour),
+        )  # fmt: skip
+
     def tick(self, hour: float) -> engine.EvaluationReport:
         """One run of the alert DAG."""
         report = self.evaluate(hour)
@@ -84,16 +92,16 @@ class Desk:
     def one(self, query: str, *values: Any) -> Any:
         return self.rows(query, *values)[0][0]
 
-    def subjects(self, user: str = "truc") -> list[str]:
-        """What lies in somebody's inbox, oldest first, each as its status."""
+    def subjects(self, user: str = "truc", *, of_windows: bool = False) -> list[str]:
+        """What lies in somebody's inbox about incidents (or about windows), oldest first, each as its status."""
         return [
             body.split("]")[0].removeprefix("[")
             for (body,) in self.rows(
                 "select body from notify.inbox join ref.contact using (contact_id) "
-                "where user_name = %s order by inbox_id",
-                user,
+                "where user_name = %s and body like '[%%' and (incident_ids = '{}') = %s order by inbox_id",
+                user, of_windows,
             )
-        ]
+        ]  # fmt: skip
 
     def transitions(self, kind: str = "value", station: str = "TH-01") -> list[tuple[float, int]]:
         """(hour, level) of every recorded change."""

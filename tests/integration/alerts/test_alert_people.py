@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from alerts import incidents
+from alerts import incidents, suppressions
 from ioc import warehouse
 from ioc.settings import PROJECT_ROOT
 
@@ -135,23 +135,15 @@ def test_the_inbox_is_read_by_its_owner_only(desk: Desk) -> None:
     assert incidents.inbox("truc", desk.settings, before=message.inbox_id) == []
 
 
-def test_a_silence_needs_a_reason_and_an_end(desk: Desk) -> None:
-    with pytest.raises(incidents.ActRefusedError, match="lý do"):
-        incidents.suppress("silence", "truc", "  ", desk.at(5), settings=desk.settings, at=desk.at(0))
-    with pytest.raises(incidents.ActRefusedError, match="kết thúc"):
-        incidents.suppress("silence", "truc", "x", desk.at(-1), settings=desk.settings, at=desk.at(0))
-    with pytest.raises(incidents.ActRefusedError, match="đang có hiệu lực"):
-        incidents.lift(4711, "truc", desk.settings, desk.at(0))
-
-
 def test_every_act_is_in_the_audit_chain_and_tampering_shows(desk: Desk) -> None:
     desk.signal({0: 120})
     desk.tick(0.1)
     before = desk.one("select count(*) from audit.event")
     for _ in range(3):
         acknowledge(desk, 0.2)
-    made = incidents.suppress("silence", "truc", "x", desk.at(5), settings=desk.settings, at=desk.at(0))
-    incidents.lift(made, "truc", desk.settings, desk.at(1))
+    by = suppressions.Actor("truc", "officer", ["SNNMT"])
+    made = suppressions.suppress("silence", by, "x", desk.at(5), max_level=2, settings=desk.settings, at=desk.at(0))
+    suppressions.lift(made, by, desk.settings, desk.at(1))
     first, last = desk.rows("select min(event_id), max(event_id) from audit.event")[0]
     assert last - first + 1 == desk.one("select count(*) from audit.event") == before + 5
     assert desk.one("select audit.first_broken_event()") is None
@@ -168,8 +160,9 @@ def test_every_act_is_in_the_audit_chain_and_tampering_shows(desk: Desk) -> None
 
 def test_audit_events_of_many_writers_form_one_chain(desk: Desk) -> None:
     code = (
-        "from alerts import incidents; from datetime import *\n"
-        "for n in range(15): incidents.suppress('silence', 'x', 'r', datetime.now(UTC) + timedelta(hours=1))"
+        "from alerts.suppressions import Actor, suppress; from datetime import *\n"
+        "for n in range(15):\n"
+        "    suppress('silence', Actor('x', 'admin'), 'r', datetime.now(UTC) + timedelta(hours=1), max_level=1)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT_ROOT) for _ in range(3)]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
