@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from ioc.settings import Settings, get_settings
 from ioc.warehouse import WarehouseUnreachable
-from portal import domains, language, pages, web
+from portal import domains, language, live, pages, web
 from portal.database import Database
 from portal.security import SecurityHeaders
 
@@ -121,8 +121,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.settings = settings or get_settings()
         app.state.database = Database(app.state.settings)
         app.state.database.open()
+        app.state.live = live.Hub(app.state.settings)
         app.state.static_version = _static_version()
         yield
+        await app.state.live.close()
         app.state.database.close()
 
     app = Portal(

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from ioc.settings import TIME_ZONE
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from decimal import Decimal
 
 Code = Literal["vi", "en"]
@@ -73,6 +74,10 @@ class Language:
         """``14:00``, Vietnam time."""
         return moment.astimezone(ZONE).strftime("%H:%M") if moment else "–"
 
+    def tick(self, moment: datetime) -> str:
+        """A mark of a time axis: ``14:00``, and ``22/11`` at midnight."""
+        return moment.astimezone(ZONE).strftime("%d/%m" if moment.astimezone(ZONE).hour == 0 else "%H:%M")
+
     def date(self, moment: datetime | None) -> str:
         """``22/11/2026``, Vietnam time."""
         return moment.astimezone(ZONE).strftime("%d/%m/%Y") if moment else "–"
@@ -80,6 +85,20 @@ class Language:
     def path_hour(self, moment: datetime) -> str:
         """``2026-11-22T14:00``, Vietnam time, as paths carry it."""
         return moment.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")
+
+    def span(self, length: timedelta) -> str:
+        """How long: ``25 phút``, ``3 giờ 20 phút``, ``2 ngày 4 giờ``."""
+        minutes = max(0, int(length.total_seconds() // 60))
+        days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+        if days:
+            parts = [self.text("{n} ngày", n=days), self.text("{n} giờ", n=hours) if hours else ""]
+        else:
+            parts = [self.text("{n} giờ", n=hours) if hours else "", self.text("{n} phút", n=rest) if rest else ""]
+        return " ".join(part for part in parts if part) or self.text("{n} phút", n=0)
+
+    def field(self, moment: datetime | None) -> str:
+        """``2026-11-22T14:00``, Vietnam time: the value of a form's date and time."""
+        return self.path_hour(moment) if moment else ""
 
     def ago(self, moment: datetime | None, now: datetime | None = None) -> str:
         """How long ago: ``vừa xong``, ``12 phút trước``, ``3 giờ trước``, ``5 ngày trước``."""

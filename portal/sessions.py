@@ -42,8 +42,14 @@ def begin(database: Database, user: User) -> str:
     return token
 
 
-def find(database: Database, token: str) -> User | None:
-    """The user of a live session: not expired, not idle for ``IDLE_HOURS``, account still active."""
+def find(database: Database, token: str, *, is_used: bool = True) -> User | None:
+    """The user of a live session: not expired, not idle for ``IDLE_HOURS``, account still active.
+
+    Args:
+        database: The portal's database.
+        token: Content of the cookie.
+        is_used: Whether somebody did something: keeps the session from going idle.
+    """
     with database.transaction() as connection:
         row = connection.execute(
             """
@@ -58,7 +64,7 @@ def find(database: Database, token: str) -> User | None:
         if row is None:
             return None
         # Once a minute is enough to know who is idle; a write for every request is not needed.
-        if row["is_due"]:
+        if row["is_due"] and is_used:
             connection.execute(
                 "update portal.session set last_seen_at = clock_timestamp() where token_hash = %s", (token_hash(token),)
             )

@@ -12,11 +12,10 @@ from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from alerts import incidents
 from ioc.domains import all_domains
 from ioc.secrets import Secrets
 from ioc.settings import Settings
-from portal import colours, language, sessions
+from portal import colours, language, sessions, standing
 from portal.database import Database
 from portal.users import User
 
@@ -101,7 +100,9 @@ def visitor(request: Request) -> Visitor:
         return cast("Visitor", known)
     settings = settings_of(request)
     token = request.cookies.get(session_cookie(settings))
-    user = sessions.find(database_of(request), token) if token else None
+    # A page that refreshes itself is no sign of somebody being there.
+    is_used = "x-live" not in request.headers
+    user = sessions.find(database_of(request), token, is_used=is_used) if token else None
     if user is None:
         token = request.cookies.get(form_cookie(settings))
     found = Visitor(user, language.Language(language.code_of(request.cookies.get(language.COOKIE))), token)
@@ -158,6 +159,15 @@ def local_path(path: str | None) -> str:
     return path
 
 
+def local_moment(text: str) -> datetime | None:
+    """What a form's date and time mean (``2026-11-22T14:00``, Vietnam time); None = nothing that one could read."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=language.ZONE)
+
+
 def render(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """Render a template for the visitor of this request."""
     settings = settings_of(request)
@@ -177,7 +187,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: obje
         form_token=sessions.form_token(secret, cookie),
         domains=all_domains(),
         static_version=request.app.state.static_version,
-        unread=incidents.unread_count(who.user.username, settings) if who.user else 0,
+        standing=standing.of(database_of(request), who.user),
         now=datetime.now(UTC),
         **values,
     )

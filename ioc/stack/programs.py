@@ -66,6 +66,8 @@ def _portal(settings: Settings) -> list[str]:
     return [
         PYTHON, "-m", "uvicorn", "portal.app:app", f"--host={settings.bind_host}", f"--port={settings.port_portal}",
         "--no-access-log", "--no-server-header",
+        # Live pages hold their connections open for ever: a stop does not wait for them.
+        "--timeout-graceful-shutdown=3",
     ]  # fmt: skip
 
 

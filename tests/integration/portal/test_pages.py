@@ -213,7 +213,7 @@ def test_an_officer_accepts_an_alert_and_everybody_sees_who(
     after = leader.text(page)
     assert "truc đã nhận lúc" in words(after)
     assert "Đã cử tổ &lt;b&gt;kiểm tra&lt;/b&gt;" in after
-    assert "đã nhận" in words(leader.text("/canh-bao"))
+    assert "truc nhận đến" in words(leader.text("/canh-bao"))
     with warehouse.connect("portal", settings) as connection:
         acts = connection.execute(
             "select actor, action from audit.event where object_id = %s", (page[-36:],)
