@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerts import delivery, limits
+from alerts import delivery, limits, notice, routing
 from alerts.reconcile import reconcile_in
 from ioc import warehouse
 
@@ -170,7 +170,7 @@ def test_a_reconciler_that_dies_has_taken_no_token(desk: Desk) -> None:
             assert reconcile_in(connection, desk.at(0.1), desk.settings).notifications
             connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
-    with pytest.raises(Exception, match="terminat|closed"):
+    with pytest.raises(Exception, match=r"terminat|closed"):
         die()
     assert (sms(desk), desk.rows("select * from notify.bucket")) == ([], [])
     assert reconcile(desk, 0.2)
@@ -188,8 +188,6 @@ def test_a_clock_that_goes_back_gives_no_tokens(desk: Desk) -> None:
 
 
 def test_an_sms_that_is_no_difference_of_state_waits_its_turn(desk: Desk) -> None:
-    from alerts import notice, routing
-
     with warehouse.connect("alerts", desk.settings) as connection:
         teller = notice.Teller(connection, routing.load(connection, desk.at(8)), desk.at(8), desk.settings)
         (contact,) = teller.directory.people("SNNMT", ["truc_ban"])
