@@ -1,20 +1,20 @@
 """First contents of the alert tables, from the YAML and CSV files of this room; idempotent.
 
-Once loaded, the tables are the truth: what was edited there is never overwritten. A rule file adds what is missing: a
-rule with a new code, or a version whose ``effective_from`` is later than every version in the tables.
+Once loaded, the tables are the truth: what was edited there is never overwritten. A rule file adds rules that are not
+known yet; a change of a known rule comes as a draft (``rule_files``).
 """
 
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from psycopg.rows import dict_row
 
+from alerts import rule_files
+from alerts.procedures import catalogue
+from alerts.rule_files import APPROVER, AUTHOR
 from ioc import warehouse
 
 if TYPE_CHECKING:
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     from ioc.settings import Settings
 
 _ROOM = Path(__file__).resolve().parent
-AUTHOR, APPROVER = "khoi-tao", "ban-giao"
-_VERSION_FIELDS = (
-    "direction", "max_gap", "nodata_after", "retire_after", "notify_max_age", "calendar_code", "message_vi",
-    "message_en", "legal_basis", "reason",
-)  # fmt: skip
-_RULE_FIELDS = (
-    "code", "domain", "signal_code", "entity_type", "owner_unit", "title_vi", "title_en", "unit_vi",
-    "sop_template_code", "sop_min_level",
-)  # fmt: skip
-
-
-class RuleFileError(ValueError):
-    """A rule file cannot be loaded; the message names file, rule and reason."""
 
 
 def seed(settings: Settings | None = None) -> dict[str, int]:
@@ -49,10 +36,13 @@ def seed(settings: Settings | None = None) -> dict[str, int]:
         return {
             "org_unit": _units(connection),
             "contact": _contacts(connection),
+            "duty_shift": _roster(connection),
             "calendar": _calendars(connection),
-            "rule_version": sum(load_rules(connection, path) for path in sorted((_ROOM / "rules").glob("*.yaml"))),
+            "rule": sum(rule_files.load_first(connection, path) for path in sorted(rule_files.FOLDER.glob("*.yaml"))),
             "route": _routes(connection),
+            "rate_limit": _limits(connection),
             "template": _templates(connection),
+            "procedure": catalogue.load(connection),
         }
 
 
@@ -77,10 +67,40 @@ def _contacts(connection: psycopg.Connection) -> int:
         for row in csv.DictReader(file):
             added += connection.execute(
                 """
-                insert into ref.contact (code, name_vi, unit_code, roles, user_name, email, email_verified_at)
-                values (%s, %s, %s, %s, nullif(%s, ''), %s, clock_timestamp()) on conflict do nothing
+                insert into ref.contact (code, name_vi, unit_code, roles, user_name, email, email_verified_at, phone,
+                    phone_verified_at, quiet_from, quiet_to)
+                select %(code)s, %(name_vi)s, %(unit_code)s, %(roles)s, nullif(%(user_name)s, ''),
+                    nullif(%(email)s, ''), case when %(email)s <> '' then clock_timestamp() end,
+                    nullif(%(phone)s, ''), case when %(phone)s <> '' then clock_timestamp() end,
+                    nullif(%(quiet_from)s, '')::time, nullif(%(quiet_to)s, '')::time
+                on conflict do nothing
                 """,
-                (row["code"], row["name_vi"], row["unit_code"], row["roles"].split(), row["user_name"], row["email"]),
+                {**row, "roles": row["roles"].split()},
+            ).rowcount
+    return added
+
+
+def _roster(connection: psycopg.Connection) -> int:
+    """Shifts from the Monday of this week on, for units that have none yet."""
+    added = 0
+    for roster in _read(_ROOM / "seeds" / "roster.yaml"):
+        for turn in roster["turns"]:
+            added += connection.execute(
+                """
+                insert into ref.duty_shift (role, unit_code, contact_id, during, note, created_by)
+                select %(role)s, %(unit)s, c.contact_id,
+                    tstzrange(monday.at + n * %(every)s::interval + %(offset)s::interval,
+                        monday.at + n * %(every)s::interval + %(offset)s::interval + %(lasts)s::interval),
+                    %(note)s, %(author)s
+                from (select date_trunc('week', clock_timestamp(), 'Asia/Ho_Chi_Minh') as at) monday
+                cross join generate_series(0, %(count)s - 1) as n
+                join ref.contact c
+                    on c.code = (%(people)s::text[])[(n %% cardinality(%(people)s::text[])) + 1]
+                where not exists (
+                    select from ref.duty_shift known where (known.role, known.unit_code) = (%(role)s, %(unit)s)
+                        and known.note is not distinct from %(note)s)
+                """,
+                {"role": roster["role"], "unit": roster["unit_code"], "author": AUTHOR, **turn},
             ).rowcount
     return added
 
@@ -101,127 +121,10 @@ def _calendars(connection: psycopg.Connection) -> int:
                 connection.execute("insert into ref.work_segment values (%s, %s, %s, %s)", (code, weekday, start, end))
         for holiday in calendar["holidays"]:
             connection.execute(
-                "insert into ref.holiday (calendar_code, day, kind, name_vi) values (%s, %s, %s, %s)",
-                (code, holiday["day"], holiday["kind"], holiday["name_vi"]),
+                "insert into ref.holiday (calendar_code, day, kind, name_vi, citation) values (%s, %s, %s, %s, %s)",
+                (code, holiday["day"], holiday["kind"], holiday["name_vi"], holiday.get("citation")),
             )
     return added
-
-
-def load_rules(connection: psycopg.Connection, path: Path) -> int:
-    """Load one rule file.
-
-    Returns:
-        The number of rule versions added.
-
-    Raises:
-        RuleFileError: a field is missing, or the database refuses a value.
-    """
-    added = 0
-    for rule in _read(path):
-        try:
-            added += _load_rule(connection, rule)
-        except KeyError as error:
-            raise RuleFileError(f"{path.name}: rule {rule.get('code', '?')} lacks the field {error}") from error
-    return added
-
-
-def _load_rule(connection: psycopg.Connection, rule: dict[str, Any]) -> int:
-    columns = ", ".join(_RULE_FIELDS)
-    connection.execute(
-        f"insert into alert.rule ({columns}) values ({', '.join(['%s'] * len(_RULE_FIELDS))}) on conflict do nothing",
-        [rule[name] for name in _RULE_FIELDS],
-    )
-    row = connection.execute(
-        """
-        select r.rule_id, coalesce(max(v.version), 0), max(lower(v.effective)), bool_or(v.status = 'draft')
-        from alert.rule r left join alert.rule_version v using (rule_id) where r.code = %s group by r.rule_id
-        """,
-        (rule["code"],),
-    ).fetchone()
-    assert row is not None
-    rule_id, version, newest, _ = row
-    starts = rule["effective_from"]
-    if newest is not None and starts <= newest:
-        return 0
-    connection.execute(
-        """
-        update alert.rule_version set effective = tstzrange(lower(effective), %(starts)s)
-        where rule_id = %(rule_id)s and status = 'approved' and effective @> %(starts)s::timestamptz
-        """,
-        {"rule_id": rule_id, "starts": starts},
-    )
-    inserted = connection.execute(
-        f"""
-        insert into alert.rule_version (rule_id, version, effective, author, {", ".join(_VERSION_FIELDS)})
-        values (%s, %s, tstzrange(%s, null), %s, %s, %s, %s::text[]::interval[], {", ".join(["%s"] * 7)})
-        returning rule_version_id
-        """,
-        (rule_id, version + 1, starts, AUTHOR, *(rule[name] for name in _VERSION_FIELDS)),
-    ).fetchone()
-    assert inserted is not None
-    for t in rule["thresholds"]:
-        connection.execute(
-            """
-            insert into alert.threshold (rule_version_id, scope_kind, scope_value, level, enter_value, exit_value,
-                enter_strict, for_dur, keep_dur, label_vi, label_en)
-            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            """,
-            (
-                inserted[0], t.get("scope_kind", "province"), t.get("scope_value", ""), t["level"], t["enter"],
-                t["exit"], t.get("strict", False), t.get("for", "0"), t.get("keep", "0"), t["label_vi"], t["label_en"],
-            ),
-        )  # fmt: skip
-    connection.execute(
-        "update alert.rule_version set status = 'approved', approved_by = %s, approved_at = clock_timestamp() "
-        "where rule_version_id = %s",
-        (APPROVER, inserted[0]),
-    )
-    connection.execute(
-        "insert into audit.event (occurred_at, actor, action, object_type, object_id, detail) "
-        "values (clock_timestamp(), %s, 'rule.version_loaded', 'rule', %s, jsonb_build_object('version', %s::int))",
-        (AUTHOR, rule["code"], version + 1),
-    )
-    return 1
-
-
-def export_rules(domain: str, settings: Settings | None = None) -> str:
-    """The rules of ``domain`` as they stand in the tables (newest approved version), as YAML that loads again."""
-    with warehouse.connect("alerts", settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            f"""
-            select distinct on (r.code) {", ".join("r." + name for name in _RULE_FIELDS)},
-                lower(v.effective) as effective_from, v.rule_version_id,
-                {", ".join("v." + name for name in _VERSION_FIELDS if name not in ("nodata_after",))},
-                v.nodata_after::text[] as nodata_after
-            from alert.rule r join alert.rule_version v using (rule_id)
-            where r.domain = %s and v.status = 'approved' order by r.code, v.version desc
-            """,
-            (domain,),
-        )
-        rules = cursor.fetchall()
-        for rule in rules:
-            cursor.execute(
-                """
-                select scope_kind, scope_value, level, enter_value as enter, exit_value as exit, enter_strict as strict,
-                    for_dur as "for", keep_dur as keep, label_vi, label_en
-                from alert.threshold where rule_version_id = %s order by scope_kind, scope_value, level
-                """,
-                (rule.pop("rule_version_id"),),
-            )
-            rule["thresholds"] = cursor.fetchall()
-    return yaml.safe_dump([_plain(rule) for rule in rules], allow_unicode=True, sort_keys=False, width=120)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _routes(connection: psycopg.Connection) -> int:
@@ -236,18 +139,30 @@ def _routes(connection: psycopg.Connection) -> int:
     return added
 
 
+def _limits(connection: psycopg.Connection) -> int:
+    added = 0
+    for limit in _read(_ROOM / "seeds" / "rate_limit.yaml"):
+        added += connection.execute(
+            "insert into notify.rate_limit (scope, channel, name, capacity, per) "
+            "values (%(scope)s, %(channel)s, %(name)s, %(capacity)s, %(per)s) on conflict do nothing",
+            limit,
+        ).rowcount
+    return added
+
+
 def _templates(connection: psycopg.Connection) -> int:
     added = 0
     for path in sorted((_ROOM / "templates").glob("*.yaml")):
         template = _read(path)
         added += connection.execute(
             """
-            insert into notify.template (code, channel, version, subject, body, body_html, status, author, approved_by)
-            values (%s, %s, %s, %s, %s, %s, 'approved', %s, %s) on conflict do nothing
+            insert into notify.template (code, channel, version, subject, body, body_html, registered_text,
+                segment_limit, status, author, approved_by, approved_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, 'approved', %s, %s, clock_timestamp()) on conflict do nothing
             """,
             (
                 template["code"], template["channel"], template["version"], template["subject"], template["body"],
-                template["body_html"], AUTHOR, APPROVER,
+                template["body_html"], template.get("registered_text"), template.get("segment_limit"), AUTHOR, APPROVER,
             ),
         ).rowcount  # fmt: skip
     return added

@@ -16,7 +16,7 @@ from dotenv import load_dotenv
 from pydantic import ValidationError
 
 from ioc import console
-from ioc.commands import bench, data, new_domain, quarantine, stack, superset, warehouse
+from ioc.commands import audit, bench, data, new_domain, quarantine, rules, stack, superset, warehouse
 from ioc.settings import get_settings
 
 app = typer.Typer(
@@ -29,7 +29,9 @@ stack.register(app)
 app.add_typer(warehouse.app, name="warehouse")
 data.register(app)
 app.add_typer(quarantine.app, name="quarantine")
+rules.register(data.alerts_app)
 app.add_typer(data.alerts_app, name="alerts")
+app.add_typer(audit.app, name="audit")
 app.add_typer(superset.app, name="superset")
 bench.register(app)
 new_domain.register(app)
