@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, dict_row
-from psycopg.types.json import Jsonb
 
+from alerts import audit
 from alerts.notice import incident_code
 from ioc import warehouse
 
@@ -267,7 +267,7 @@ def acknowledge(
         if row is None:
             raise ActRefusedError(f"Sự cố {view.code} đã kết thúc, không cần xác nhận.")
         detail = {"level": row[0], "until": row[1].isoformat(), "note": note.strip()}
-        audit(connection, at, user, "incident.acknowledged", about=("incident", str(incident_id)), detail=detail)
+        audit.record(connection, at, user, "incident.acknowledged", about=("incident", str(incident_id)), detail=detail)
         return _one(connection, incident_id, unit_codes, at)
 
 
@@ -304,7 +304,9 @@ def unacknowledge(
         if row is None:
             raise ActRefusedError(f"Sự cố {view.code} không có xác nhận nào đang có hiệu lực.")
         detail = {"acknowledged_by": row[0], "until": row[1].isoformat(), "note": note.strip()}
-        audit(connection, at, user, "incident.unacknowledged", about=("incident", str(incident_id)), detail=detail)
+        audit.record(
+            connection, at, user, "incident.unacknowledged", about=("incident", str(incident_id)), detail=detail
+        )
         return _one(connection, incident_id, unit_codes, at)
 
 
@@ -357,20 +359,3 @@ def mark_read(
             """,
             (at or datetime.now(UTC), user, *[list(inbox_ids) if inbox_ids is not None else None] * 2),
         ).rowcount
-
-
-def audit(
-    connection: psycopg.Connection,
-    at: datetime,
-    actor: str,
-    action: str,
-    *,
-    about: tuple[str, str],
-    detail: dict[str, Any],
-) -> None:
-    """Write an event into the audit chain, in the caller's transaction; ``about`` = object type and id."""
-    connection.execute(
-        "insert into audit.event (occurred_at, actor, action, object_type, object_id, detail) "
-        "values (%s, %s, %s, %s, %s, %s)",
-        (at, actor, action, *about, Jsonb(detail)),
-    )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg.types.json import Jsonb
 
-from alerts.incidents import ActRefusedError, audit
+from alerts import audit
+from alerts.incidents import ActRefusedError
 from alerts.suppression_list import Suppression, due_for_review, known_dead, listing, read
 from ioc import warehouse
 
@@ -185,7 +186,7 @@ def _insert(row: dict[str, Any], by: Actor, reason: str, at: datetime, settings:
         ).fetchone()
         assert made is not None
         action = "dead_series.registered" if row.get("is_known_dead") else f"{row['kind']}.made"
-        audit(connection, at, by.user, action, about=("suppression", str(made[0])), detail=row)
+        audit.record(connection, at, by.user, action, about=("suppression", made[0]), detail=row)
         return int(made[0])
 
 
@@ -208,8 +209,8 @@ def change_end(
             (until, suppression_id),
         )
         detail = {"from": before.until.isoformat(), "to": until.isoformat()}
-        audit(connection, at, by.user, "suppression.end_changed", about=("suppression", str(suppression_id)),
-              detail=detail)  # fmt: skip
+        about = ("suppression", suppression_id)
+        audit.record(connection, at, by.user, "suppression.end_changed", about=about, detail=detail)
 
 
 def lift(suppression_id: int, by: Actor, settings: Settings | None = None, at: datetime | None = None) -> None:
@@ -225,7 +226,7 @@ def lift(suppression_id: int, by: Actor, settings: Settings | None = None, at: d
             "update alert.suppression set cancelled_at = %s, cancelled_by = %s where suppression_id = %s",
             (at, by.user, suppression_id),
         )
-        audit(connection, at, by.user, "suppression.lifted", about=("suppression", str(suppression_id)), detail={})
+        audit.record(connection, at, by.user, "suppression.lifted", about=("suppression", suppression_id))
 
 
 def review(
@@ -244,8 +245,8 @@ def review(
             "update alert.suppression set reviewed_at = %s, reviewed_by = %s where suppression_id = %s",
             (at, by.user, suppression_id),
         )
-        audit(connection, at, by.user, "dead_series.reviewed", about=("suppression", str(suppression_id)),
-              detail={"note": note.strip()})  # fmt: skip
+        about = ("suppression", suppression_id)
+        audit.record(connection, at, by.user, "dead_series.reviewed", about=about, detail={"note": note.strip()})
 
 
 def _mine(

@@ -108,19 +108,6 @@ def test_a_backfill_behind_the_watermark_is_recorded_and_silent(desk: Desk) -> N
     assert desk.tick(5.3).late == 0
 
 
-def test_a_late_correction_is_silent_and_marks_the_incident_it_contradicts(desk: Desk) -> None:
-    desk.signal({0: 163, 1: 165})
-    desk.tick(1.1)
-    told = desk.subjects()
-    desk.signal({0: 90})
-    report = desk.tick(1.2)
-    assert (report.late, report.notifications) == (1, 0)
-    assert desk.subjects() == told
-    assert desk.rows(
-        "select value::int, revision, contradicts_incident_id is not null from alert.late_observation"
-    ) == [(90, 2, True)]
-
-
 def test_a_correction_of_the_newest_hour_is_told_at_once(desk: Desk) -> None:
     """Station files of one hour that come in pieces: the level follows, in one incident."""
     for minute, value in enumerate((95, 120, 170, 250, 420)):
@@ -204,7 +191,7 @@ def test_a_series_that_ended_long_ago_is_history_not_an_outage(desk: Desk) -> No
     assert desk.tick(0).nodata == 0
 
 
-def test_an_alarm_of_a_series_that_ended_long_ago_leaves_the_open_ones_in_silence(desk: Desk) -> None:
+def test_an_alarm_of_a_series_that_ended_long_ago_leaves_the_open_ones(desk: Desk) -> None:
     desk.signal({0: 170})
     desk.tick(0.1)
     told = desk.one("select count(*) from notify.outbox")

@@ -273,6 +273,9 @@ def test_a_correction_that_contradicts_an_open_incident_is_told_once_and_is_no_s
     desk.signal({0: 60})
     report = desk.tick(1.2)
     assert (report.late, report.contradicted, report.opened, report.resolved) == (1, 1, 0, 0)
+    assert desk.rows(
+        "select value::int, revision, contradicts_incident_id is not null from alert.late_observation"
+    ) == [(60, 2, True)]
     assert desk.subjects() == [LEVEL_2, "Đính chính"]
     desk.signal({0: 61})
     desk.tick(1.3)
