@@ -236,7 +236,15 @@ def _insert_chain(connection: psycopg.Connection[Any], code: str, steps: list[di
     faults = []
     for number, step in enumerate(steps, start=1):
         where = f"chain {code}, step {number}"
-        faults += checks.keys(where, step, _CHAIN_NEEDED, _CHAIN_OPTIONAL)
+        wrong = checks.keys(where, step, _CHAIN_NEEDED, _CHAIN_OPTIONAL)
+        faults += wrong
+        if wrong:
+            continue
+        for name in ("roles", "channels"):
+            if not checks.is_texts(step[name]) or not step[name]:
+                faults.append(f"{where}: {name} is a list of at least one")
+        if not isinstance(step.get("unit_hop", 0), int) or step.get("unit_hop", 0) < 0:
+            faults.append(f"{where}: unit_hop is a whole number from 0")
         if step.get("condition") not in _CONDITIONS:
             faults.append(f"{where}: condition is one of {', '.join(_CONDITIONS)}")
         if step.get("after") != "0 minutes":

@@ -33,7 +33,8 @@ def _head_faults(content: dict[str, Any]) -> list[str]:
     if not isinstance(content["version"], int) or content["version"] < 1:
         faults.append(f"version '{content['version']}' is not a whole number from 1")
     faults += [f"{name} is empty" for name in ("title_vi", "title_en", "legal_basis", "reason") if not content[name]]
-    if set(content.get("incident_kinds", ["value"])) - {"value", "nodata", "source"}:
+    kinds = content.get("incident_kinds", ["value"])
+    if not is_texts(kinds) or set(kinds) - {"value", "nodata", "source"}:
         faults.append("incident_kinds: value, nodata or source")
     if not isinstance(content["steps"], list) or not content["steps"]:
         faults.append("no steps")
@@ -69,6 +70,11 @@ def keys(where: str, content: dict[str, Any], needed: set[str], optional: set[st
     ] * bool(unknown)
 
 
+def is_texts(value: Any) -> bool:
+    """Whether ``value`` is a list of texts."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def _step_faults(where: str, step: Any) -> list[str]:
     if not isinstance(step, dict):
         return [f"{where} is not a mapping"]
@@ -78,12 +84,19 @@ def _step_faults(where: str, step: Any) -> list[str]:
     if not CODE.fullmatch(str(step["code"])):
         faults.append(f"{where}: code may have small letters, digits and hyphens only")
     faults += time_faults(f"{where}: sla", step["sla"], step.get("calendar"))
-    if not isinstance(step.get("depends_on", []), list):
+    texts = [
+        name for name in ("title_vi", "title_en", "unit", "role") if not isinstance(step[name], str) or not step[name]
+    ]
+    faults += [f"{where}: {name} is not a text" for name in texts]
+    if not is_texts(step.get("depends_on", [])):
         faults.append(f"{where}: depends_on is a list of steps")
     outcomes = step["outcomes"]
     if not isinstance(outcomes, list) or not outcomes:
         faults.append(f"{where}: needs at least one outcome")
-    elif any(not isinstance(one, dict) or set(one) != {"code", "vi", "en"} for one in outcomes):
+    elif any(
+        not isinstance(one, dict) or set(one) != {"code", "vi", "en"} or not is_texts(list(one.values()))
+        for one in outcomes
+    ):
         faults.append(f"{where}: an outcome is {{code, vi, en}}")
     return faults
 
