@@ -1,10 +1,11 @@
 """## Bảo trì kho dữ liệu · Maintain the warehouse
 
 Daily at 02:00: partitions of the coming months, retention by configuration (`IOC_KEEP_*`), old landed files, backups,
-logs and runs, vacuum and statistics.
+logs and runs, vacuum and statistics; the audit chain is verified.
 
-Triage: the tasks do not depend on each other; clear the red one. Airflow runs this DAG; the logic is in
-`ioc.maintenance`.
+Triage: the tasks do not depend on each other; clear the red one. A red `audit` is not for clearing: somebody changed
+the record of what people did; keep the database as it is and compare with a backup (`ioc audit verify`). Airflow runs
+this DAG; the logic is in `ioc.maintenance`.
 """
 
 from airflow.sdk import task
@@ -40,7 +41,13 @@ with platform_dag(
         """Vacuum and analyse what changed."""
         return steps.maintain("statistics")
 
+    @task(multiple_outputs=False)
+    def audit() -> dict[str, object]:
+        """Verify the audit chain."""
+        return steps.verify_audit()
+
     partitions()
+    audit()
     retention()
     files()
     history()
