@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from alerts import circuit, limits, outbox
+from alerts import circuit, limits, outbox, quiet
 from alerts.channels import all_channels, get_channel
 from alerts.channels.base import Message, Result
 from ioc import warehouse
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from alerts.channels.base import Channel, Send, Trouble
-    from alerts.gateways.base import Gateway
+    from alerts.gateways.base import Fate, Gateway
     from alerts.outbox import Lost, Settled
     from ioc.settings import Settings
 
@@ -124,6 +124,8 @@ def drain(channel: str, settings: Settings | None = None, at: datetime | None = 
     gateways = {gateway.name: gateway for gateway in chosen.gateways(settings)}
     with warehouse.connect("alerts", settings, autocommit=True) as connection:
         run = _Drain(connection, chosen, settings, at, report, gateways)
+        with connection.transaction():
+            quiet.release(connection, run.at)
         if chosen.in_database:
             while _drain_in_database(run):
                 pass
@@ -290,15 +292,19 @@ def _unsure(gateway: Gateway | None, lost: Lost, result: Result, at: datetime) -
         again = at if lost.outcome == "expired" else at + _back_off(message.attempt)
         return open_end if _is_worn_out(message, at) else replace(open_end, status="queued", not_before=again)
     fate = gateway.fate(message, result.provider_id) if gateway else None
-    if fate and fate.status == "not_found":
-        return replace(open_end, status="queued", gateway=None, not_before=at)
-    if fate and fate.status == "pending":
-        return replace(open_end, status="accepted", next_poll_at=at + outbox.FIRST_POLL)
     if fate:
-        return replace(open_end, status=fate.status)
+        return _as_told(open_end, fate, at)
     if message.level >= 3 and message.resend < _MAX_RESENDS:
         return replace(open_end, status="queued", gateway=None, not_before=at, resend=message.resend + 1)
     return open_end
+
+
+def _as_told(open_end: Settled, fate: Fate, at: datetime) -> Settled:
+    if fate.status == "not_found":
+        return replace(open_end, status="queued", gateway=None, not_before=at)
+    if fate.status == "pending":
+        return replace(open_end, status="accepted", next_poll_at=at + outbox.FIRST_POLL)
+    return replace(open_end, status=fate.status)
 
 
 def _settle_lost(run: _Drain, lost: Lost) -> None:

@@ -74,6 +74,7 @@ def claim(connection: psycopg.Connection, channel: str, gateway: str, at: dateti
                 select outbox_id, gateway is not null as is_bound from notify.outbox
                 where channel = %(channel)s and status = 'queued' and not_before <= %(at)s
                     and (gateway is null or gateway = %(gateway)s) and not %(gateway)s = any(refused_by)
+                    and held_for is distinct from 'quiet_hours'
                 order by level desc, created_at, outbox_id limit %(size)s for update skip locked
             ),
             o as (

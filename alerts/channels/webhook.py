@@ -1,13 +1,12 @@
 """Webhook: a signed JSON POST to the system of a partner, which is a contact with an endpoint of its own.
 
 The body is signed with HMAC-SHA256 over ``timestamp.body``; header ``X-IOC-Signature: t=…,v1=…``. ``Idempotency-Key``
-is the outbox id on every retry. The key of an endpoint is derived (:func:`signing_key`) and given to its owner once.
+is the outbox id on every retry. The key of an endpoint is derived (:func:`signing_key`) and given to its owner once;
+:func:`alerts.signing.is_signed` is what the owner's system has to do.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from alerts import outbound
 from alerts.channels.base import Contact, Message, Result, Send
 from alerts.gateways.base import TIMEOUT_S, Direct, transport_failure
 from alerts.notice import incident_code
+from alerts.signing import derived, signature
 from ioc.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -44,23 +44,7 @@ class Webhook:
 
 def signing_key(settings: Settings, endpoint_id: int, key_version: int = 1) -> str:
     """The key with which messages to an endpoint are signed; a new ``key_version`` gives a new one."""
-    secret = Secrets.of(settings).get("webhook_signing")
-    return hmac.new(secret.encode(), f"webhook:{endpoint_id}:{key_version}".encode(), hashlib.sha256).hexdigest()
-
-
-def signature(key: str, timestamp: int, body: bytes) -> str:
-    """Value of ``X-IOC-Signature``; the receiver computes it anew and refuses timestamps older than five minutes."""
-    digest = hmac.new(key.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
-
-
-def is_signed(key: str, header: str, body: bytes, now: float, *, tolerance_s: int = 300) -> bool:
-    """Whether ``header`` is a fresh signature of ``body``: what a receiver has to check."""
-    parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
-    stamp = parts.get("t", "")
-    if not stamp.isascii() or not stamp.isdigit() or abs(now - int(stamp)) > tolerance_s:
-        return False
-    return hmac.compare_digest(signature(key, int(stamp), body), f"t={stamp},v1={parts.get('v1', '')}")
+    return derived(Secrets.of(settings).get("webhook_signing"), f"webhook:{endpoint_id}:{key_version}")
 
 
 @contextmanager

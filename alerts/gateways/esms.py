@@ -6,8 +6,6 @@ Entry of ``IOC_SMS_GATEWAY``: ``esms+https://rest.esms.vn?brandname=NAME``; secr
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ import requests
 
 from alerts.channels.base import Result
 from alerts.gateways.base import TIMEOUT_S, Fate, Receipt, ReceiptUnreadableError, sms_text, transport_failure
+from alerts.signing import receipt_key
 from alerts.sms_text import measure
 from ioc.secrets import Secrets
 
@@ -52,12 +51,6 @@ _HTTP: dict[int, Result] = {
 }
 # SendStatus: 1 to be approved, 2 to be sent, 7 with the network, 4 rejected, 5 sent (the counts say to whom).
 _PENDING, _REJECTED, _SENT = ("1", "2", "3", "7"), "4", "5"
-
-
-def receipt_key(settings: Settings, gateway: str) -> str:
-    """The key in the address that a gateway calls with receipts, derived from the stack's secret."""
-    secret = Secrets.of(settings).get("receipt_signing")
-    return hmac.new(secret.encode(), f"receipt:{gateway}".encode(), hashlib.sha256).hexdigest()[:40]
 
 
 @dataclass(frozen=True)

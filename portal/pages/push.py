@@ -1,0 +1,62 @@
+"""Browser push: the service worker at the root, the server's key, and switching it on and off for one browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from alerts import push_subscriptions
+from alerts.channels.push import public_key
+from alerts.incidents import ActRefusedError
+from portal.web import Config, SignedIn, own_form
+
+router = APIRouter(include_in_schema=False)
+_WORKER = Path(__file__).resolve().parents[1] / "static" / "push-worker.js"
+
+
+@router.get("/push-worker.js")
+def worker() -> Response:
+    """The service worker; served here because its scope ends where its address does."""
+    return Response(
+        _WORKER.read_text(encoding="utf-8"),
+        media_type="text/javascript; charset=utf-8",
+        headers={"Cache-Control": "no-cache", "Service-Worker-Allowed": "/"},
+    )
+
+
+@router.get("/api/push/key")
+def key(settings: Config, _user: SignedIn) -> Response:
+    """The server's public key."""
+    return JSONResponse({"key": public_key(settings)})
+
+
+@router.post("/api/push/subscription", dependencies=[Depends(own_form)])
+def switch_on(
+    request: Request, settings: Config, user: SignedIn, subscription: Annotated[dict[str, object], Body()]
+) -> Response:
+    """Send this browser what concerns the user; the body is the browser's ``PushSubscription``."""
+    keys = subscription.get("keys")
+    if not isinstance(keys, dict):
+        keys = {}
+    try:
+        push_subscriptions.subscribe(
+            user.username,
+            str(subscription.get("endpoint", "")),
+            str(keys.get("p256dh", "")),
+            str(keys.get("auth", "")),
+            browser=request.headers.get("user-agent", ""),
+            settings=settings,
+        )
+    except ActRefusedError as refused:
+        return JSONResponse({"error": str(refused)}, status_code=422)
+    return JSONResponse({"status": "on"})
+
+
+@router.post("/api/push/unsubscription", dependencies=[Depends(own_form)])
+def switch_off(settings: Config, user: SignedIn, endpoint: Annotated[str, Body(embed=True)]) -> Response:
+    """Send this browser nothing more."""
+    push_subscriptions.unsubscribe(user.username, endpoint, settings)
+    return JSONResponse({"status": "off"})
