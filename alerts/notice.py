@@ -239,6 +239,9 @@ class Teller:
         elif row["kind"] == "value":
             at = row["closed_at"] or row["last_ok_at"]
             text = self._rule_text(row, value)
+        elif row["kind"] == "source":
+            at = row["heard_at"]
+            text = f"{row['title_vi']} {'đã cung cấp lại' if is_over else 'ngừng cung cấp'} từ {moment(at)}"
         else:
             at = row["heard_at"]
             text = (
@@ -283,7 +286,8 @@ def _status(row: dict[str, Any], is_over: bool) -> str:
     if row["close_reason"] in _LEFT:
         return _LEFT[row["close_reason"]]
     if row["kind"] != "value":
-        return "Có lại dữ liệu" if is_over else "Mất dữ liệu"
+        what = "nguồn dữ liệu" if row["kind"] == "source" else "dữ liệu"
+        return f"{'Có lại' if is_over else 'Mất'} {what}"
     if is_over:
         return "Đã hết cảnh báo"
     label = f" – {row['label_vi']}" if row["label_vi"] else ""

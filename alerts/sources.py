@@ -121,7 +121,7 @@ def inhibit(connection: psycopg.Connection, at: datetime) -> None:
         insert into alert.suppression (kind, during, domain, incident_kind, max_level, reason, source_incident_id,
             created_by)
         select 'inhibit', tstzrange(%(at)s, %(at)s + %(furthest)s), r.domain, 'nodata', 4,
-            'Nguồn dữ liệu của lĩnh vực ngừng cung cấp', i.incident_id, 'he-thong'
+            'Nguồn dữ liệu của lĩnh vực ngừng cung cấp', i.incident_id, 'hệ thống'
         from alert.incident i join alert.rule r using (rule_id)
         where i.kind = 'source' and i.status = 'open' and not exists (
             select from alert.suppression s where s.source_incident_id = i.incident_id)

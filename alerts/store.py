@@ -272,7 +272,7 @@ def write(connection: psycopg.Connection, changes: Changes, run_id: int, at: dat
         connection.execute(
             f"""
             insert into audit.event (occurred_at, actor, action, object_type, object_id, detail)
-            select %s, 'he-thong', 'incident.ack_voided', 'incident', i.incident_id::text, jsonb_build_object(
+            select %s, 'hệ thống', 'incident.ack_voided', 'incident', i.incident_id::text, jsonb_build_object(
                 'acknowledged_by', i.ack_by, 'accepted_level', i.ack_level, 'level', n.ack_level,
                 'risen_at', n.ack_void_at)
             from alert.incident i join new_incident n using (incident_id) where {_VOIDED} for no key update of i

@@ -243,7 +243,7 @@ def test_an_acknowledgement_runs_out_is_taken_back_and_is_voided_by_a_rise_each_
     acts = incidents.history(found, settings=desk.settings, at=desk.at(2.2)).acts
     assert [(act["actor"], act["action"].removeprefix("incident.")) for act in acts] == [
         ("truc", "acknowledged"), ("truc", "acknowledged"), ("truc", "unacknowledged"), ("truc", "acknowledged"),
-        ("he-thong", "ack_voided"),
+        ("hệ thống", "ack_voided"),
     ]  # fmt: skip
     assert acts[-1]["detail"]["acknowledged_by"] == "truc"
     assert (acts[-1]["detail"]["accepted_level"], acts[-1]["detail"]["level"]) == (1, 2)
