@@ -19,7 +19,7 @@ alter table alert.rule_version
     add column rejected_by text,
     add column rejected_at timestamptz,
     add column reject_reason text,
-    add constraint no_editor_approves check (approved_by is null or approved_by <> all (editors)),
+    add constraint no_editor_approves check (approved_by is null or approved_by <> all(editors)),
     add constraint rejected_with_reason check
         ((status = 'rejected') = (rejected_by is not null) and (rejected_by is null) = (reject_reason is null)),
     add constraint submitted_is_proven check
