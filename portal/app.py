@@ -12,19 +12,21 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from alerts.procedures import MAX_BYTES
 from ioc.settings import Settings, get_settings
 from ioc.warehouse import WarehouseUnreachable
 from portal import domains, language, live, pages, web
 from portal.database import Database
-from portal.security import SecurityHeaders
+from portal.security import BodyLimit, SecurityHeaders
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _STATIC = Path(__file__).resolve().parent / "static"
 _log = logging.getLogger("portal")
@@ -38,6 +40,10 @@ _ERRORS = {
     403: (
         "Không có quyền xem trang này",
         "Tài khoản của bạn không được xem trang này. Nếu công việc cần đến, hãy liên hệ quản trị hệ thống.",
+    ),
+    413: (
+        "Tệp quá lớn",
+        "Mỗi tệp tối đa 20 MB. Hãy nén ảnh, tách tài liệu hoặc nộp nhiều tệp nhỏ hơn rồi gửi lại.",
     ),
     404: ("Không tìm thấy trang", "Đường dẫn không đúng, nội dung đã được gỡ, hoặc không thuộc đơn vị của bạn."),
     500: (
@@ -106,7 +112,13 @@ class Portal(FastAPI):
     """FastAPI with the security headers around everything, also around the answer to an unexpected error."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return SecurityHeaders(super().build_middleware_stack())
+        # A file, and room for the fields beside it.
+        return SecurityHeaders(BodyLimit(super().build_middleware_stack(), MAX_BYTES + 2**20, _too_large))
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = await run_in_threadpool(_problem, Request(scope), 413)
+    await answer(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -173,9 +173,12 @@ def _hours(since: datetime, until: datetime, most: int) -> list[datetime]:
 
 
 def _near(levels: Sequence[Level], values: Sequence[float], *, is_falling: bool) -> list[Level]:
-    """The levels that the values reached, and the next one: the others would press the curve flat."""
-    reached = [level for level in levels if (min(values) <= level.enter if is_falling else max(values) >= level.enter)]
-    return list(levels[: len(reached) + 1])
+    """The levels that the values reached, and the next one unless it would press the curve flat."""
+    worst = min(values) if is_falling else max(values)
+    reached = [level for level in levels if (worst <= level.enter if is_falling else worst >= level.enter)]
+    span = max(values) - min(values) or abs(worst)
+    following = levels[len(reached) : len(reached) + 1]
+    return [*reached, *(level for level in following if abs(level.enter - worst) <= span)]
 
 
 def _runs(points: Sequence[Point], max_gap: timedelta) -> list[list[Point]]:

@@ -129,19 +129,20 @@ def _history(incident_id: str, user: User, settings: Settings) -> incidents.Inci
 
 
 def _timeline(history: incidents.IncidentHistory) -> list[dict[str, Any]]:
-    """Transitions, acts and notices in one order of time; a notice to several people is one entry."""
+    """Transitions, acts and notices in one order of time; what was told at one moment is one entry."""
     entries: list[dict[str, Any]] = [
         {"at": row["event_time"], "kind": "transition", **row} for row in history.transitions
     ]
     entries += [{"at": row["occurred_at"], "kind": "act", **row} for row in history.acts]
-    told: dict[tuple[Any, str], dict[str, Any]] = {}
-    for row in history.notices:
+    told: dict[datetime, dict[str, Any]] = {}
+    # The inbox's words are the shortest: they name what the other channels said at more length.
+    for row in sorted(history.notices, key=lambda notice: notice["channel"] != "web"):
         entry = told.setdefault(
-            (row["created_at"], row["subject"]),
-            {"at": row["created_at"], "kind": "notice", "subject": row["subject"], "texts": {}, "people": []},
+            row["created_at"],
+            {"at": row["created_at"], "kind": "notice", "subject": row["subject"], "texts": {}, "people": {}},
         )
         entry["texts"].setdefault(row["body"], []).append(row["channel"])
-        entry["people"].append({"name": row["contact_name"], **row})
+        entry["people"].setdefault(row["contact_name"] or "–", []).append(row)
     return sorted([*entries, *told.values()], key=lambda entry: entry["at"], reverse=True)
 
 
@@ -228,6 +229,7 @@ def _page(
         usual_hours=4 if incident.level <= 2 else 1,
         silence_hours=SILENCE_HOURS,
         ceiling=ceiling,
+        may_open_case=user.role in ("officer", "leader", "admin"),
         problem=problem,
         silence_problem=silence_problem,
     )
@@ -272,6 +274,19 @@ def acknowledge(
         )
     except incidents.ActRefusedError as refused:
         return _page(request, database, user, _history(incident_id, user, settings), problem=str(refused))
+    return RedirectResponse(f"/canh-bao/{history.incident.incident_id}", status_code=303)
+
+
+@router.post("/canh-bao/{incident_id}/thoi-nhan", dependencies=[Depends(own_form)])
+def give_back(request: Request, database: Db, settings: Config, user: SignedIn, incident_id: str) -> Response:
+    """Take an acceptance back: the incident waits for somebody again."""
+    history = _history(incident_id, user, settings)
+    try:
+        incidents.unacknowledge(
+            history.incident.incident_id, user.username, unit_codes=user.visible_units, settings=settings
+        )
+    except incidents.ActRefusedError as refused:
+        return _page(request, database, user, history, problem=str(refused))
     return RedirectResponse(f"/canh-bao/{history.incident.incident_id}", status_code=303)
 
 

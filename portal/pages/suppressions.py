@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from alerts import suppressions
 from alerts.incidents import ActRefusedError
 from portal.language import ZONE
-from portal.web import Config, Db, SignedIn, local_moment, own_form, render
+from portal.web import Config, Db, SignedIn, local_moment, own_form, render, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +64,10 @@ def _page(
         ceiling=suppressions.CEILINGS.get(user.role, 0),
         may_touch=_may_touch(user),
         rules=rules,
+        rule_titles={
+            rule["code"]: rule["title_vi"] if visitor(request).language.code == "vi" else rule["title_en"]
+            for rule in rules
+        },
         units=database.rows(
             "select code, name_vi from ref.org_unit where valid @> current_date and kind not in ('ward', 'commune') "
             "order by kind <> 'province', name_vi"
