@@ -1,7 +1,7 @@
 """Everything that people are due to be told, whoever drains it: the alert DAG, the notifier, an evaluation.
 
-Beginnings and ends of windows, what became true or ceased to be, corrections: in one transaction with the record that
-it was told, so that a repetition adds nothing.
+Public messages, beginnings and ends of windows, what became true or ceased to be, corrections: in one transaction with
+the record that it was told, so that a repetition adds nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from alerts import reconcile, restatement, routing, windows
+from alerts import public, reconcile, restatement, routing, windows
 from alerts.notice import Teller
 from ioc import warehouse
 
@@ -40,6 +40,7 @@ def tell_in(connection: psycopg.Connection, at: datetime, settings: Settings | N
     def open_teller() -> Teller:
         return Teller(connection, routing.load(connection, at), at, settings)
 
+    public.publish_in(connection, at, settings)
     about_windows = windows.tell(connection, open_teller, at)
     report = reconcile.reconcile_in(connection, at, settings)
     more = about_windows + restatement.tell(connection, open_teller, at)

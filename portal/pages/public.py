@@ -5,22 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from alerts import public
 from ioc.warehouse import WarehouseUnreachable
 from portal import domains
-from portal.web import Db, Reader, render
+from portal.web import Config, Db, Reader, render
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/cong-dan", response_class=HTMLResponse)
-def citizens(request: Request, database: Db, who: Reader) -> HTMLResponse:
-    """The public part of every domain that has one."""
+def citizens(request: Request, database: Db, settings: Config, who: Reader) -> HTMLResponse:
+    """Public alerts in force, and the public part of every domain that has one."""
     blocks = [
         {"template": page.public_template, **page.public_context(database, who.language)}
         for page in domains.pages().values()
         if page.public_template
     ]
-    return render(request, "citizens.html", blocks=blocks)
+    return render(request, "citizens.html", blocks=blocks, alerts=public.active(settings))
 
 
 @router.get("/api/public", response_class=HTMLResponse)
