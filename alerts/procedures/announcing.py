@@ -32,7 +32,7 @@ where t.announced_at is null and t.status in ('ready', 'assigned', 'rejected') a
     and (i.status is distinct from 'open'
         or not alert.is_suppressed(r.code, i.entity_id, i.unit_code, i.kind, c.level, %(at)s))
 order by c.level desc, t.due_at, t.task_id
-for update of t skip locked
+for no key update of t skip locked
 """
 _DIRECTIVES = """
 select d.directive_id, d.number, d.body, d.due_at, d.issued_by, a.unit_code, a.told_at is not null as is_overdue,
@@ -155,22 +155,21 @@ def check_clocks(desk: Desk) -> Counter[str]:
     Where it has none, the duty of the centre is told and the chain armed from its first step: ``repaired, messages``.
     """
     found = Counter[str]()
-    with desk.connection.transaction():
-        desk.connection.execute("select pg_advisory_xact_lock(hashtext('procedures:clocks'))")
-        rows = desk.connection.cursor(row_factory=dict_row).execute(_UNARMED, {"at": desk.at}).fetchall()
-        for row in rows:
+    rows = desk.connection.cursor(row_factory=dict_row).execute(_UNARMED, {"at": desk.at}).fetchall()
+    for row in rows:
+        with desk.connection.transaction():
             if not flow.arm_case(desk.connection, row["case_id"], desk.at):
                 continue
-            found["repaired"] += 1
+            audit.record(
+                desk.connection, desk.at, flow.SYSTEM, "case.clock_repaired", about=("case", row["code"])
+            )  # fmt: skip
             subject = f"Vụ việc {row['code']} không có đồng hồ nhắc việc"
             text = (
                 f"{row['title_vi']} (mức {row['level']}): cảnh báo đang mở, chưa ai xác nhận mà không có lần nhắc nào "
                 f"đang chờ. Hệ thống đã đặt lại từ bước đầu; hãy báo quản trị hệ thống tìm nguyên nhân."
             )
             found += self_alert(desk, f"clock|{row['code']}|{desk.at:%Y%m%d%H%M}", subject, text, row["level"])
-            audit.record(
-                desk.connection, desk.at, flow.SYSTEM, "case.clock_repaired", about=("case", row["code"]),
-            )  # fmt: skip
+            found["repaired"] += 1
     return found
 
 

@@ -149,22 +149,22 @@ def close_case(
         ).fetchall()
         if unfinished and not cancel_open_tasks:
             raise ActRefusedError(f"Còn {len(unfinished)} công việc chưa xong; hãy hoàn thành hoặc chọn hủy chúng.")
-        for task_id, step_code in unfinished:
-            connection.execute(
-                "update sop.task set status = 'cancelled', finished_at = %s, note = %s, version = version + 1, "
-                "updated_by = %s, updated_at = %s where task_id = %s",
-                (at, "Hủy khi đóng vụ việc", user, at, task_id),
-            )
-            audit.record(
-                connection, at, user, "task.cancelled", about=("task", task_id),
-                detail={"case": code, "step": step_code, "reason": "case closed"},
-            )  # fmt: skip
+        connection.execute(
+            "update sop.task set status = 'cancelled', finished_at = %s, note = %s, version = version + 1, "
+            "updated_by = %s, updated_at = %s where task_id = any(%s)",
+            (at, flow.CLOSED_WITH_CASE, user, at, [task_id for task_id, _ in unfinished]),
+        )
         flow.cancel_timers(connection, at, "case_closed", case_id=view.case_id)
         connection.execute(
             "update sop.case_ set status = 'closed', closed_by = %s, closed_at = %s, close_reason = %s, "
             "close_note = nullif(%s, ''), closed_while_firing = %s where case_id = %s",
             (user, at, reason, note.strip(), is_firing, view.case_id),
         )
+        for task_id, step_code in unfinished:
+            audit.record(
+                connection, at, user, "task.cancelled", about=("task", task_id),
+                detail={"case": code, "step": step_code, "reason": flow.CLOSED_WITH_CASE},
+            )  # fmt: skip
         audit.record(
             connection, at, user, "case.closed", about=("case", code),
             detail={"reason": reason, "note": note.strip(), "while_firing": is_firing, "cancelled": len(unfinished)},

@@ -65,13 +65,16 @@ def drain(at: datetime | None = None, settings: Settings | None = None) -> Proce
     """
     at = at or datetime.now(UTC)
     found: Counter[str] = Counter()
-    errors: list[str] = []
     with warehouse.connect("alerts", settings, autocommit=True) as connection:
         desk = Desk(connection, at, settings)
+        errors = desk.errors
 
         def attempt(name: str, part: Callable[[], Counter[str]]) -> None:
             try:
                 found.update(part())
+            except psycopg.errors.DeadlockDetected:
+                # Rolled back whole, so nothing is lost: the next drain does it.
+                _log.warning("%s: two transactions waited for each other", name)
             except psycopg.OperationalError:
                 raise
             except Exception as error:

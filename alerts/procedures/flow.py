@@ -2,7 +2,7 @@
 
 Everything here works in the caller's transaction and on the case's snapshot: what is edited in templates, chains or
 rules afterwards changes no open case. Whoever moves a task locks its case first, so that two branches that end at the
-same moment do not each overlook the other.
+same moment do not each overlook the other. Locks are taken in one order: case, task, timers, audit chain.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
 SYSTEM = "hệ thống"
+CLOSED_WITH_CASE = "Hủy khi đóng vụ việc"
 SETTLED = ("done", "skipped", "cancelled")
 UNFINISHED = ("ready", "assigned", "accepted", "in_progress", "rejected")
 # Which clock a step of a chain runs by: the case's, or a task's from when it became ready or from its deadline.
@@ -113,7 +114,7 @@ def open_case_in(
 def lock_case(connection: psycopg.Connection[Any], case_id: int) -> dict[str, Any]:
     """The row of a case, locked: ``case_id, code, status, level, unit_code, owner_unit, round, snapshot, …``."""
     cursor = connection.cursor(row_factory=dict_row)
-    row = cursor.execute("select * from sop.case_ where case_id = %s for update", (case_id,)).fetchone()
+    row = cursor.execute("select * from sop.case_ where case_id = %s for no key update", (case_id,)).fetchone()
     assert row is not None
     return row
 
@@ -258,6 +259,21 @@ def _arm(
             link["condition"], link["calendar_code"], since, link["after"], case["round"],
         ),
     ).rowcount  # fmt: skip
+
+
+def reopen(connection: psycopg.Connection[Any], case: dict[str, Any], at: datetime) -> None:
+    """Open a locked case again; tasks that closing it cancelled wait again. Why it was closed stays in the record."""
+    connection.execute(
+        "update sop.case_ set status = 'open', closed_by = null, closed_at = null, close_reason = null, "
+        "close_note = null, closed_while_firing = false where case_id = %s",
+        (case["case_id"],),
+    )
+    connection.execute(
+        "update sop.task set status = 'waiting', finished_at = null, note = null, assignee = null, accepted_at = null, "
+        "announced_at = null, version = version + 1, updated_by = %s, updated_at = %s "
+        "where case_id = %s and status = 'cancelled' and note = %s",
+        (SYSTEM, at, case["case_id"], CLOSED_WITH_CASE),
+    )
 
 
 def cancel_timers(

@@ -46,11 +46,13 @@ class Desk:
         connection: Role alerts.
         at: The clock.
         settings: Settings of the stack.
+        errors: What could not be done, one line each.
     """
 
     connection: psycopg.Connection[Any]
     at: datetime
     settings: Settings | None = None
+    errors: list[str] = field(default_factory=list)
     _directory: routing.Directory | None = field(default=None, init=False)
 
     @property

@@ -292,6 +292,8 @@ def _act(
             "where task_id = %(task_id)s",
             values | {"task_id": task_id},
         )
+        if move[0] in flow.SETTLED:
+            flow.cancel_timers(connection, at, f"task_{move[0]}", task_id=task_id)
         detail = {name: value for name, value in values.items() if name in ("assignee", "unit_code", "outcome", "note")}
         if act == "finish":
             detail["evidence"] = [file["sha256"] for file in values["evidence"].obj]
@@ -300,7 +302,6 @@ def _act(
             detail={"case": row["case_code"], "step": row["step_code"], "from": row["status"], **detail},
         )  # fmt: skip
         if move[0] in flow.SETTLED:
-            flow.cancel_timers(connection, at, f"task_{move[0]}", task_id=task_id)
             flow.advance(connection, row["case_id"], at)
         connection.execute("select pg_notify('ioc_outbox', '')")
         return views.tasks_in(connection, "where t.task_id = %(task_id)s", at, task_id=task_id)[0]
@@ -313,7 +314,7 @@ def _locked(connection: psycopg.Connection[Any], task_id: int) -> _Row:
         raise ActRefusedError("Không có công việc này trong phạm vi của đơn vị.")
     case = flow.lock_case(connection, found[0])
     row = connection.cursor(row_factory=dict_row).execute(
-        "select * from sop.task where task_id = %s for update", (task_id,)
+        "select * from sop.task where task_id = %s for no key update", (task_id,)
     ).fetchone()  # fmt: skip
     assert row is not None
     return row | {

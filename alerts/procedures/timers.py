@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from alerts import audit
@@ -20,8 +21,6 @@ from alerts.rendering import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    import psycopg
 
     from alerts.procedures.letters import Address, Desk
 
@@ -69,9 +68,10 @@ cross join lateral (
 ) link
 where tm.case_id = a.case_id and tm.status = 'armed' and tm.condition = 'not_acked' and link.position = tm.position
 """
+# A case that was closed over a firing incident comes back when that rises: it was closed for a lower level.
 _RISEN = """
 select c.case_id from sop.case_ c join alert.incident i using (incident_id)
-where c.status = 'open' and i.status = 'open' and i.level > c.level order by c.case_id
+where (c.status = 'open' or c.closed_while_firing) and i.status = 'open' and i.level > c.level order by c.case_id
 """
 _REASONS = {
     "not_acked": "Chưa có người xác nhận cảnh báo",
@@ -82,25 +82,32 @@ _REASONS = {
 
 
 def risen(connection: psycopg.Connection[Any]) -> list[int]:
-    """Open cases whose incident is above the level that they know."""
+    """Cases whose incident is above the level that they know: open ones, and those closed while it was firing."""
     return [case_id for (case_id,) in connection.execute(_RISEN)]
 
 
 def raise_case(connection: psycopg.Connection[Any], case_id: int, at: datetime) -> bool:
-    """Begin a new round of escalation, from the first step, when the incident has risen above the case's level."""
+    """Begin a new round of escalation, from the first step, when the incident has risen above the case's level.
+
+    A case that was closed over the firing incident is opened again, with the tasks that were cancelled by closing it.
+    """
     case = flow.lock_case(connection, case_id)
     row = connection.execute(
         "select level from alert.incident where incident_id = %s and status = 'open' and level > %s",
         (case["incident_id"], case["level"]),
     ).fetchone()
-    if row is None or case["status"] != "open":
+    if row is None:
         return False
+    if case["status"] != "open":
+        flow.reopen(connection, case, at)
     connection.execute("update sop.case_ set level = %s, round = round + 1 where case_id = %s", (row[0], case_id))
     flow.cancel_timers(connection, at, "level_rose", case_id=case_id, condition=flow.CASE_CLOCK)
     flow.arm_case(connection, case_id, at)
+    if case["status"] != "open":
+        flow.advance(connection, case_id, at)
     audit.record(
         connection, at, flow.SYSTEM, "case.level_rose", about=("case", case["code"]),
-        detail={"from": case["level"], "to": row[0], "round": case["round"] + 1},
+        detail={"from": case["level"], "to": row[0], "round": case["round"] + 1, "reopened": case["status"] != "open"},
     )  # fmt: skip
     return True
 
@@ -123,29 +130,21 @@ def _fire(desk: Desk, rows: list[dict[str, Any]]) -> Counter[str]:
     found = Counter[str]()
     addressed: list[tuple[list[Address], dict[str, Any]]] = []
     for row in rows:
-        lapsed = _lapsed(row, desk.at)
-        if lapsed:
-            _finish(desk, row, "cancelled", lapsed)
-            found["lapsed"] += 1
+        try:
+            with desk.connection.transaction():
+                outcome, addresses = _one(desk, row)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            # One bad clock must not hold up the others; it stays armed.
+            _log.exception("timer %s", row["timer_id"])
+            desk.errors.append(f"clock {row['timer_id']} of case {row['case_code']}: {error}")
             continue
-        if row["is_acked"] and row["condition"] == flow.CASE_CLOCK:
-            continue  # accepted a moment ago: the next drain moves the clock
-        link = next(link for link in row["chain"] if link["position"] == row["position"])
-        addresses = [] if row["is_suppressed"] else desk.reach(
-            row["task_unit"] or row["owner_unit"], link["roles"], link["channels"], hop=link["unit_hop"]
-        )  # fmt: skip
-        if not addresses:
-            held = "suppressed" if row["is_suppressed"] else "unreachable"
-            found["held" if row["is_suppressed"] else "unreachable"] += 1
-            if row["skip_reason"] != held:
-                desk.connection.execute(
-                    "update sop.timer set skip_reason = %s where timer_id = %s", (held, row["timer_id"])
-                )
-            continue
-        addressed.append((addresses, row))
-        _finish(desk, row, "fired", None)
-        found["fired"] += 1
-        _again(desk, row, link)
+        found[outcome] += 1
+        if addresses:
+            addressed.append((addresses, row))
+    # Last, because it is the lock that everybody needs.
+    for addresses, row in addressed:
         audit.record(
             desk.connection, desk.at, flow.SYSTEM, "case.escalated", about=("case", row["case_code"]),
             detail={
@@ -159,6 +158,28 @@ def _fire(desk: Desk, rows: list[dict[str, Any]]) -> Counter[str]:
         for to, of_letter in bundle(addressed, lambda row: (row["condition"], row["position"])):
             found["messages"] += send(teller, to, _letter(desk, of_letter))
     return found
+
+
+def _one(desk: Desk, row: dict[str, Any]) -> tuple[str, list[Address]]:
+    """What becomes of one due timer, and whom it tells when it fires."""
+    lapsed = _lapsed(row, desk.at)
+    if lapsed:
+        _finish(desk, row, "cancelled", lapsed)
+        return "lapsed", []
+    if row["is_acked"] and row["condition"] == flow.CASE_CLOCK:
+        return "held", []  # accepted a moment ago: the next drain moves the clock
+    link = next(link for link in row["chain"] if link["position"] == row["position"])
+    addresses = [] if row["is_suppressed"] else desk.reach(
+        row["task_unit"] or row["owner_unit"], link["roles"], link["channels"], hop=link["unit_hop"]
+    )  # fmt: skip
+    if addresses:
+        _finish(desk, row, "fired", None)
+        _again(desk, row, link)
+        return "fired", addresses
+    reason = "suppressed" if row["is_suppressed"] else "unreachable"
+    if row["skip_reason"] != reason:
+        desk.connection.execute("update sop.timer set skip_reason = %s where timer_id = %s", (reason, row["timer_id"]))
+    return ("held" if row["is_suppressed"] else "unreachable"), []
 
 
 def _lapsed(row: dict[str, Any], at: datetime) -> str | None:

@@ -69,7 +69,8 @@ select t.task_id, t.case_id, c.code as case_code, c.title_vi as case_title_vi, c
     coalesce(place.name_vi, t.unit_code, '') as unit_name, t.role, t.assignee, t.ready_at, t.due_at, t.accepted_at,
     t.finished_at, t.outcome, t.note, t.evidence, t.version, t.updated_by, t.updated_at,
     coalesce(t.due_at < %(at)s and t.status not in ('done', 'skipped', 'cancelled'), false) as is_overdue,
-    array(select m.act from sop.task_move m where m.from_status = t.status and m.act <> 'ready' and c.status = 'open'
+    array(select m.act from sop.task_move m
+        where m.from_status = t.status and m.act not in ('ready', 'reopen') and c.status = 'open'
         order by array_position(array['accept', 'start', 'finish', 'assign', 'reject', 'skip', 'cancel'], m.act))
         as acts
 from sop.task t

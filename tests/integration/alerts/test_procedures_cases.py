@@ -169,6 +169,26 @@ def test_closing_over_a_firing_alarm_needs_a_reason_that_fits_and_words(room: Ro
     assert room.evaluate(1.2).opened == 0, "the same incident opens no second case"
 
 
+def test_a_case_closed_over_an_alarm_comes_back_when_that_rises(room: Room) -> None:
+    case = room.open()
+    room.work("kiem-tra-so-lieu", "dung", 0.2)
+    procedures.close_case(
+        case.code, "theo-doi-dai-han", "truc", note="Do thời tiết", cancel_open_tasks=True,
+        settings=room.desk.settings, at=room.desk.at(0.5),
+    )  # fmt: skip
+    room.desk.signal({1: 172, 2: 220})
+    assert room.evaluate(1.1).raised == 0
+    assert room.evaluate(2.1).raised == 1
+    (again,) = room.cases(2.1)
+    assert (again.code, again.status, again.level, again.close_reason) == (case.code, "open", 3, None)
+    assert room.states(2.1) == {
+        "kiem-tra-so-lieu": "done", "bao-loi-tram": "skipped", "xac-dinh-nguon": "ready",
+        "khuyen-cao-nguoi-dan": "ready", "kiem-tra-hien-truong": "waiting", "chi-dao-khan": "skipped",
+        "bao-cao": "waiting",
+    }  # fmt: skip
+    assert "case.closed" in [act["action"] for act in room.file(2.1).history]
+
+
 def test_a_case_can_be_opened_by_hand(room: Room) -> None:
     settings, at = room.desk.settings, room.desk.at(9)
     case = procedures.open_case(

@@ -186,7 +186,8 @@ create index to_announce on sop.task (task_id) where announced_at is null and st
 
 -- The only ways of a task from state to state, and the act that leads there.
 create table sop.task_move (
-    act text not null check (act in ('ready', 'assign', 'accept', 'start', 'finish', 'reject', 'skip', 'cancel')),
+    act text not null check (act in (
+        'ready', 'assign', 'accept', 'start', 'finish', 'reject', 'skip', 'cancel', 'reopen')),
     from_status text not null,
     to_status text not null,
     primary key (act, from_status)
@@ -201,7 +202,8 @@ from (values
     ('finish', '{in_progress}', 'done'),
     ('reject', '{ready,assigned,accepted,in_progress}', 'rejected'),
     ('skip', '{waiting,ready,assigned,accepted,in_progress,rejected}', 'skipped'),
-    ('cancel', '{waiting,ready,assigned,accepted,in_progress,rejected}', 'cancelled')
+    ('cancel', '{waiting,ready,assigned,accepted,in_progress,rejected}', 'cancelled'),
+    ('reopen', '{cancelled}', 'waiting')               -- with its case, when what was closed over has risen
 ) m(act, sources, to_status)
 cross join lateral unnest(m.sources::text[]) f(from_status);
 
