@@ -62,7 +62,7 @@ def main() -> None:
     application = control.build(mail, stand_ins, ports, gateways.routes(settings))
     _log.info("sandbox ready: %s, http %d", ports, settings.port_sandbox_http)
     try:
-        uvicorn.run(application, host=host, port=settings.port_sandbox_http, log_level="warning")
+        uvicorn.run(application, host=host, port=settings.port_sandbox_http, log_level="warning", date_header=False)
     finally:
         for server in servers:
             server.stop()

@@ -86,6 +86,23 @@ def changed_files(
                 yield file, sha256
 
 
+def known_content(connection: psycopg.Connection, domain: str, resource: str) -> dict[str, str]:
+    """The sha256 of each page of an interface as it was last taken, by URI."""
+    rows = connection.execute(
+        "select source_uri, sha256 from ops.source_file where domain = %s and starts_with(source_uri, %s)",
+        (domain, f"{resource}?"),
+    )
+    return dict(rows.fetchall())
+
+
+def forget_pages(connection: psycopg.Connection, domain: str, resource: str, but: list[str]) -> None:
+    """Forget the pages of an interface that the newest reading did not ask for: a window that has moved on."""
+    connection.execute(
+        "delete from ops.source_file where domain = %s and starts_with(source_uri, %s) and source_uri <> all(%s)",
+        (domain, f"{resource}?", but),
+    )
+
+
 def write_outcomes(connection: psycopg.Connection, domain: str, batch_id: int | None, files: list[FileOutcome]) -> None:
     """Write the outcome rows, and what is now known of each file that was taken."""
     with connection.cursor() as cursor:

@@ -80,6 +80,7 @@ class Batch:
         self._read = 0
         self._meets_duplicates = False
         self._cursors: list[tuple[str, dict[str, Any]]] = []
+        self._kept_pages: dict[str, list[str]] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._writing: Future[None] | None = None
         self._context = warehouse.connect("loader", settings)
@@ -137,6 +138,10 @@ class Batch:
     def move_cursor(self, name: str, value: dict[str, Any]) -> None:
         """Move a cursor of the domain together with the rows of this batch."""
         self._cursors.append((name, value))
+
+    def keep_pages(self, resource: str, uris: list[str]) -> None:
+        """Of an interface's pages, let the ledger remember only these."""
+        self._kept_pages[resource] = uris
 
     def _send(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
@@ -212,20 +217,23 @@ class Batch:
     def _insert_taken_back(self, cursor: psycopg.Cursor[Any], entity: Entity, table: sql.Identifier) -> int:
         """Insert the rows that say again what they said before another value came: 5, then 7, then 5 ends as 5.
 
-        The hash of such a row covers the one that it replaces, so that saying it once more adds nothing.
+        What counts is what the load says last of a key: a source that says two things of it at once does so at every
+        reading, and takes nothing back. The hash of such a row covers the one that it replaces, so that saying it once
+        more adds nothing.
         """
         statement = sql.SQL(
+            "with last_said as (select distinct on ({key}) l.*, f.source_uri, f.extracted_at "
+            "from {load} l join load_file f using (file_no) order by {key}, l.file_no desc, l.source_row desc) "
             "insert into {table} "
             "({columns}, _batch_id, _source_uri, _source_row, _row_hash, _extracted_at, _loaded_at) "
-            "select distinct on ({key}) {loaded}, %(batch)s, f.source_uri, l.source_row, "
-            "md5({hash}::text || newest._row_hash)::uuid, f.extracted_at, "
+            "select {loaded}, %(batch)s, l.source_uri, l.source_row, "
+            "md5({hash}::text || newest._row_hash)::uuid, l.extracted_at, "
             "statement_timestamp() + l.file_no * interval '1 microsecond' "
-            "from {load} l join load_file f using (file_no) cross join lateral ("
+            "from last_said l cross join lateral ("
             "select r.* from {table} r where {same_key} "
             "order by r._batch_id desc, r._loaded_at desc, r._source_row desc limit 1) newest "
             "where ({newest_values}) is distinct from ({values}) "
-            "and (newest._batch_id < %(batch)s or newest._extracted_at < f.extracted_at) "
-            "order by {key}, l.file_no desc, l.source_row desc "
+            "and (newest._batch_id < %(batch)s or newest._extracted_at < l.extracted_at) "
             "on conflict do nothing"
         ).format(
             table=table,
@@ -287,6 +295,8 @@ class Batch:
         ledger.write_outcomes(self._connection, self.domain, batch_id, self.files)
         for name, value in self._cursors:
             ledger.write_cursor(self._connection, self.domain, name, value, batch_id)
+        for resource, uris in self._kept_pages.items():
+            ledger.forget_pages(self._connection, self.domain, resource, uris)
         self._context.__exit__(None, None, None)
 
     def discard(self) -> None:

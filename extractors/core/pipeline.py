@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from extractors.core import ledger, schema
+from extractors.core.api.walk import Page, Reader
 from extractors.core.errors import ExtractError, Fatal, Retriable, Skippable
 from extractors.core.fetch import fetch_all
 from extractors.core.formats import Parsed, Reject, SourceFile, raw_text
+from extractors.core.formats.records import RecordsFormat
 from extractors.core.formats.text import VIETNAM
 from extractors.core.ledger import FileOutcome
 from extractors.core.loader import Batch
@@ -177,6 +179,9 @@ class _Extraction:
 
     def _source(self, text: str, uri: SourceUri) -> None:
         parser = format_of(self.domain, uri.mapping)
+        if isinstance(parser, RecordsFormat) and uri.scheme in ("http", "https"):
+            self._interface(uri, parser)
+            return
         transport = open_transport(text, parser, self.tuning)
         try:
             started = datetime.now(UTC)
@@ -196,6 +201,37 @@ class _Extraction:
                     ledger.write_cursor(connection, self.domain, f"source:{uri.public}", value, None)
         finally:
             transport.close()
+
+    def _interface(self, uri: SourceUri, parser: RecordsFormat) -> None:
+        """Read an interface from its cursor on, and move the cursor with the rows that it stands behind.
+
+        A range of moments, and a replay, read what is asked for and leave the cursor where it is.
+        """
+        reader = Reader(uri, parser, self.tuning)
+        name = f"source:{reader.resource}#{parser.api.name}"
+        live = self.mode != "replay" and self.since is None and self.until is None
+        with warehouse.connect("loader", self.settings) as connection:
+            value = ledger.read_cursor(connection, self.domain, name)
+            known = {} if self.mode == "replay" else ledger.known_content(connection, self.domain, reader.resource)
+        read_until = datetime.fromisoformat(value["changed_until"]) if "changed_until" in value else None
+        started, pages = datetime.now(UTC), list[str]()
+        try:
+            for item in reader.read(read_until if live else self.since, self.until):
+                if isinstance(item, Page):
+                    pages.append(item.file.uri)
+                    self._file(parser, item.file, item.body, known.get(item.file.uri))
+                    if self._is_full(self._current()):
+                        self._commit()
+                elif live and (read_until is None or item.changed_until > read_until):
+                    read_until = item.changed_until
+                    self._current().move_cursor(name, {**value, "changed_until": read_until.isoformat()})
+        finally:
+            reader.close()
+        if live:
+            value = {"listed_at": started.isoformat(), "files_listed": len(pages)}
+            until = {"changed_until": read_until.isoformat()} if read_until else {}
+            self._current().move_cursor(name, value | until)
+            self._current().keep_pages(reader.resource, pages)
 
     def _wanted(self, parser: Format, path: str) -> bool:
         if is_temporary(path) or not path.lower().endswith(parser.suffixes):

@@ -101,6 +101,11 @@ def _create_table(connection: psycopg.Connection, schema: str, entity: Entity) -
     connection.execute(
         sql.SQL("create unique index on {} ({})").format(table, sql.SQL(", ").join(map(sql.Identifier, key)))
     )
+    if entity.key and entity.partition_by not in entity.key:
+        # What was said last of a key is looked up for every row that was there before.
+        connection.execute(
+            sql.SQL("create index on {} ({})").format(table, sql.SQL(", ").join(map(sql.Identifier, entity.key)))
+        )
     # Batches arrive in order, so a few kilobytes of BRIN find the rows of one.
     brin = "create index on {} using brin (_batch_id) with (pages_per_range = 32, autosummarize = on)"
     connection.execute(sql.SQL(brin).format(table))

@@ -220,5 +220,5 @@ def open_transport(text: str, parser: Format, settings: ExtractSettings) -> Tran
     if uri.scheme in ("http", "https"):
         from extractors.core.transports.http import HttpTransport
 
-        return HttpTransport(uri, settings, getattr(parser, "http", None))
+        return HttpTransport(uri, settings, parser)
     raise Fatal(f"{uri.public}: unknown scheme '{uri.scheme}'; known are ftp, ftps, sftp, file, http, https")

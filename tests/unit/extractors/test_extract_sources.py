@@ -8,13 +8,13 @@ from email.utils import format_datetime
 import pytest
 
 from extractors.air_quality.source import format_for
+from extractors.core.api.client import retry_after
 from extractors.core.entities import Column, Entity
 from extractors.core.errors import Fatal
 from extractors.core.registry import entities_of
 from extractors.core.settings import ExtractSettings
 from extractors.core.transports import SourceUri, is_temporary, open_transport
 from extractors.core.transports.ftp import _list_entry, _mlsd_entry
-from extractors.core.transports.http import retry_after
 
 
 def test_a_public_uri_never_shows_user_password_query_or_fragment() -> None:
