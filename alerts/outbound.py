@@ -20,8 +20,16 @@ if TYPE_CHECKING:
     from ioc.settings import Settings
 
 
-class AddressRefusedError(requests.RequestException):
-    """The address leads to a private network that ``IOC_OUTBOUND_NETWORKS`` does not name."""
+class AddressRefusedError(Exception):
+    """The address leads to a private network that ``IOC_OUTBOUND_NETWORKS`` does not name.
+
+    No ``OSError``: the HTTP library would take it for a connection that failed, and try again.
+    """
+
+
+class _WithoutRedirects(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        return None
 
 
 def is_allowed(address: str, port: int, settings: Settings) -> bool:
@@ -72,9 +80,8 @@ def session(settings: Settings) -> requests.Session:
             super().init_poolmanager(*args, **more)
             self.poolmanager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
 
-    made = requests.Session()
+    made = _WithoutRedirects()
     made.trust_env = False
-    made.max_redirects = 0
     for scheme in ("http://", "https://"):
         made.mount(scheme, Adapter())
     return made

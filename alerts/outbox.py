@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 LEASE = timedelta(seconds=30)
 FIRST_POLL = timedelta(minutes=10)
 _LONGEST_POLL = timedelta(hours=6)
-_POLL_FOR = timedelta(days=1)
+# Asked with growing pauses for a day, once more before gateways forget what they sent (eSMS: seven days), then no more.
+_POLL_FOR, _KNOWN_FOR = timedelta(days=1), timedelta(days=6)
 _AT_ONCE = 50
 _MESSAGE = """o.outbox_id, o.contact_id, o.address, o.level, o.subject, o.body, o.body_html, o.incident_ids,
     o.created_at, o.attempt_count as attempt, o.resend_count as resend, o.refused_by"""
@@ -219,13 +220,15 @@ def take_polls(connection: psycopg.Connection, channel: str, gateways: list[str]
             order by next_poll_at limit %(size)s for update skip locked
         )
         update notify.outbox o set next_poll_at = case
-            when %(at)s > accepted_at + %(poll_for)s::interval then 'infinity'
+            when %(at)s > accepted_at + %(known_for)s::interval then null
+            when %(at)s > accepted_at + %(poll_for)s::interval then accepted_at + %(known_for)s::interval
             else %(at)s + least(greatest(%(at)s - accepted_at, %(first)s), %(longest)s) end
         from due where o.outbox_id = due.outbox_id
         returning o.gateway, o.provider_id, {_MESSAGE}
         """,
         {
             "channel": channel, "gateways": gateways, "at": at, "size": _AT_ONCE, "poll_for": _POLL_FOR,
+            "known_for": _KNOWN_FOR,
             "first": FIRST_POLL, "longest": _LONGEST_POLL,
         },
     )  # fmt: skip

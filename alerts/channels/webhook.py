@@ -8,6 +8,7 @@ is the outbox id on every retry. The key of an endpoint is derived (:func:`signi
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from alerts.channels.base import Contact, Message, Result, Send
 from alerts.gateways.base import TIMEOUT_S, Direct, transport_failure
 from alerts.notice import incident_code
 from alerts.signing import derived, signature
+from ioc import warehouse
 from ioc.secrets import Secrets
+from ioc.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,3 +100,19 @@ def _payload(message: Message) -> dict[str, object]:
 
 
 CHANNEL = Webhook()
+
+
+def main() -> None:
+    """Print the key of an endpoint, for its owner: ``python -m alerts.channels.webhook ENDPOINT_ID``."""
+    settings = get_settings()
+    with warehouse.connect("alerts", settings) as connection:
+        row = connection.execute(
+            "select url, key_version from notify.webhook_endpoint where endpoint_id = %s", (int(sys.argv[1]),)
+        ).fetchone()
+    if row is None:
+        sys.exit(f"no endpoint {sys.argv[1]}")
+    print(f"{row[0]}\n{signing_key(settings, int(sys.argv[1]), row[1])}")
+
+
+if __name__ == "__main__":
+    main()

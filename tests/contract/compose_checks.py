@@ -28,6 +28,8 @@ ROOMS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "notifier": (("alerts",), {"owner", "portal"}),
     "airflow-worker": (("extractors", "expectations", "alerts", "superset_assets"), set()),
 }
+# Beginnings of the secrets with which messages leave.
+GATEWAYS = ("sms_", "receipt_", "push_", "webhook_")
 _VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::?([-?])([^}]*))?\}")
 
 
@@ -245,10 +247,16 @@ def needs(compose: Compose) -> list[str]:
             wanted -= {"IOC_SECRET_POSTGRES_SUPERUSER"}
         if name == "portal":
             wanted |= {"IOC_SECRET_PORTAL_SESSION", "IOC_SECRET_SUPERSET_GUEST_JWT"}
+            wanted |= {"IOC_SECRET_RECEIPT_SIGNING", "IOC_SECRET_PUSH_VAPID"}
+        if "alerts" in rooms:
+            wanted |= {
+                f"IOC_SECRET_{secret.upper()}" for secret in code.secrets_of_code() if secret.startswith(GATEWAYS)
+            }
         if name == "superset-migrate":
             wanted |= {"IOC_SUPERSET_ADMIN_PASSWORD", "IOC_SUPERSET_ANALYST_PASSWORD"}
         if name == "sandbox":
             wanted |= {"IOC_SECRET_SANDBOX_FTP", "IOC_SECRET_SANDBOX_SFTP"}
+            wanted |= {f"IOC_SECRET_{one.upper()}" for one in code.secrets_of_code() if one.startswith("sms_")}
         problems += [f"{name}: lacks {variable}" for variable in sorted(wanted - given)]
     return problems
 

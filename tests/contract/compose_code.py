@@ -92,6 +92,9 @@ def secrets_of_people() -> set[str]:
     return {f"airflow_{login}" for login in PEOPLE} | {f"portal_{user}" for user in INITIAL_USERS}
 
 
+_BEGINNINGS = "postgres|airflow|superset|portal|sandbox|sms|receipt|push|webhook"
+
+
 @cache
 def secrets_of_code() -> frozenset[str]:
     """Names of all secrets that the code asks for."""
@@ -99,7 +102,12 @@ def secrets_of_code() -> frozenset[str]:
     for path in _sources("ioc", "portal", "superset_assets", "sandbox", "alerts"):
         text = path.read_text()
         if "ecrets" in text:
-            found |= set(re.findall(r"\.get\(\"((?:postgres|airflow|superset|portal|sandbox)_[a-z_]+)\"\)", text))
+            found |= set(
+                re.findall(
+                    r"\.get\(\"((?:postgres|airflow|superset|portal|sandbox|sms|receipt|push|webhook)_[a-z_]+)\"\)",
+                    text,
+                )
+            )
     return frozenset(found)
 
 

@@ -188,6 +188,16 @@ FAULTS: dict[str, tuple[Callable[[checks.Compose], list[str]], Callable[[Service
         set_variable("portal", "IOC_SECRET_PORTAL_SESSION", None),
         "lacks IOC_SECRET_PORTAL_SESSION",
     ),
+    "key of a message gateway not handed over": (
+        checks.needs,
+        set_variable("notifier", "IOC_SECRET_SMS_ESMS_API_KEY", None),
+        "notifier: lacks IOC_SECRET_SMS_ESMS_API_KEY",
+    ),
+    "key of receipts not handed over": (
+        checks.needs,
+        set_variable("portal", "IOC_SECRET_RECEIPT_SIGNING", None),
+        "portal: lacks IOC_SECRET_RECEIPT_SIGNING",
+    ),
     "database role not handed over": (
         checks.needs,
         set_variable("airflow-worker", "IOC_SECRET_POSTGRES_LOADER", None),

@@ -11,7 +11,7 @@ alter table notify.outbox
     add column refused_by text[] not null default '{}',
     -- How often it went out marked "(gửi lại)" because nobody could say whether the last sending had arrived.
     add column resend_count integer not null default 0,
-    -- Accepted by a gateway that reports delivery: when to ask it, if no receipt has come. Infinity = no longer asked.
+    -- Accepted by a gateway that reports delivery: when to ask it, if no receipt has come. Null = never, or no longer.
     add column next_poll_at timestamptz;
 alter table notify.attempt add column gateway text;
 
