@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FIRST = ("tests/e2e", "integration/superset", "integration/stack", "tests/dags")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers share the tests by folder: a folder's stack, Superset or Airflow is started once, not once a worker."""
     folders = {item: "/".join(item.path.parent.parts[-2:]) for item in items}
