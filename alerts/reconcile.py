@@ -229,9 +229,9 @@ def _letters(
     letters: dict[Address, list[dict[str, Any]]] = defaultdict(list)
     unreached = set()
     for row in group.rows:
-        found = _addresses(directory, group.route, row)
+        found = addresses(directory, group.route, row)
         if not found and fallback:
-            found = _addresses(directory, fallback, row)
+            found = addresses(directory, fallback, row)
         if not found:
             unreached.add(row["incident_id"])
         for address in found:
@@ -239,7 +239,7 @@ def _letters(
     return letters, unreached
 
 
-def _addresses(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[Address]:
+def addresses(directory: Directory, route: dict[str, Any], row: dict[str, Any]) -> list[Address]:
     """Where a route reaches the people who answer for ``row``, by its own channels."""
     unit = {"fixed": route["unit_code"], "rule_owner": row["owner_unit"]}.get(route["unit_mode"], row["unit_code"])
     # Whoever is on duty first; when no channel reaches them, everybody who holds the role.

@@ -85,6 +85,16 @@ def shifts(
         return _shifts(connection, unit_code, role, since, until)
 
 
+def shift(duty_shift_id: int, settings: Settings | None = None) -> Shift:
+    """One shift.
+
+    Raises:
+        ActRefusedError: no such shift.
+    """
+    with warehouse.connect("portal", settings) as connection:
+        return _one(connection, duty_shift_id)
+
+
 def gaps(unit_code: str, role: str, since: datetime, until: datetime, settings: Settings | None = None) -> list[Gap]:
     """The times between ``since`` and ``until`` in which nobody is on duty; people who have left do not count."""
     with warehouse.connect("portal", settings) as connection:
