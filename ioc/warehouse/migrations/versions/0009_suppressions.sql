@@ -24,17 +24,26 @@ create index on alert.suppression (source_incident_id) where source_incident_id 
 
 -- Whether what a unit answers for includes an incident: it happened there, or in a unit that was merged into it, or the
 -- unit owns the rule.
+-- PL/pgSQL keeps its plans: this is asked for every message that is due.
 create function alert.unit_answers(unit text, rule_code text, incident_unit text, at timestamptz)
-returns boolean language sql stable cost 200 as $$
-    with recursive today (code) as (
-        select incident_unit
-        union
-        select s.new_code from today t
-        join ref.unit_succession s on s.old_code = t.code and s.effective_on <= at::date
-    )
-    select exists (select from today where today.code = unit)
-        or exists (select from alert.rule r where r.code = rule_code and r.owner_unit = unit)
-$$;
+returns boolean language plpgsql stable cost 200 as $$
+begin
+    if unit = incident_unit then
+        return true;
+    elsif exists (select from alert.rule r where r.code = rule_code and r.owner_unit = unit) then
+        return true;
+    elsif not exists (select from ref.unit_succession s where s.new_code = unit) then
+        return false;
+    end if;
+    return exists (
+        with recursive today (code) as (
+            select incident_unit
+            union
+            select s.new_code from today t
+            join ref.unit_succession s on s.old_code = t.code and s.effective_on <= at::date
+        )
+        select from today where today.code = unit);
+end $$;
 
 create function alert.is_of_domain(rule_code text, domain text) returns boolean language sql stable cost 100 as $$
     select exists (select from alert.rule r where r.code = is_of_domain.rule_code and r.domain = is_of_domain.domain)
@@ -75,14 +84,15 @@ $$;
 -- `level` is the highest level that the message speaks of.
 create function alert.is_suppressed(
     rule_code text, entity_id text, unit_code text, kind text, level integer, at timestamptz
-) returns boolean language sql stable cost 1000 as $$
-    select exists (
+) returns boolean language plpgsql stable cost 1000 as $$
+begin
+    return exists (
         select from alert.suppression s
-        where s.during @> at and level <= s.max_level and alert.holds_at(s, at)
+        where s.during @> at and level <= s.max_level
             and alert.is_about(s, is_suppressed.rule_code, is_suppressed.entity_id, is_suppressed.unit_code,
                 is_suppressed.kind, at)
-    )
-$$;
+            and alert.holds_at(s, at));
+end $$;
 
 -- Beginning and end of a window were told; written with the messages, in one transaction.
 create table alert.window_notice (
