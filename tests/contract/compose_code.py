@@ -102,12 +102,7 @@ def secrets_of_code() -> frozenset[str]:
     for path in _sources("ioc", "portal", "superset_assets", "sandbox", "alerts"):
         text = path.read_text()
         if "ecrets" in text:
-            found |= set(
-                re.findall(
-                    r"\.get\(\"((?:postgres|airflow|superset|portal|sandbox|sms|receipt|push|webhook)_[a-z_]+)\"\)",
-                    text,
-                )
-            )
+            found |= set(re.findall(rf"\.get\(\"((?:{_BEGINNINGS})_[a-z_]+)\"\)", text))
     return frozenset(found)
 
 
