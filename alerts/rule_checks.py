@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What a rule's message may use, with values as a message would have them.
 _SAMPLE = {"entity": "Trạm số 1", "value": 1234.5, "unit": "lần", "level": 1, "label": "Kém", "label_en": "Poor"}
+_LARGEST = 10**12
 _DIRECTIONS = {"up": "tăng", "down": "giảm"}
 
 
@@ -113,6 +114,8 @@ def _of_one(t: Threshold, direction: str, where: str) -> Iterator[str]:
         yield f"Phạm vi “{t.scope_kind}” không có; chọn toàn tỉnh, đơn vị, đối tượng hoặc mẫu mã."
     elif (t.scope_kind == "province") != (t.scope_value == ""):
         yield f"Cấp {t.level}: phạm vi toàn tỉnh không có mã kèm theo, phạm vi khác thì phải có."
+    if max(abs(t.enter_value), abs(t.exit_value)) > _LARGEST:
+        yield f"Cấp {t.level}{where}: ngưỡng lớn quá mức dùng được."
     if not 1 <= t.level <= 4:
         yield f"Cấp {t.level}{where} không có; cấp từ 1 đến 4."
     if direction == "up" and t.exit_value > t.enter_value:

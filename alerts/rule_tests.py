@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from alerts.rule_document import RuleDocument
 
 _ZONE = ZoneInfo(TIME_ZONE)
-_MOST_STEPS = 20_000
+_MOST_STEPS, _MOST_TESTS, _MOST_SERIES = 20_000, 100, 20
 _WORDS = {"cal": "calibrating", "err": "device_error", "few": "insufficient"}
 _TOKEN = re.compile(r"(?P<word>_|cal|err|few)(?:x(?P<times>\d+))?|"
                     r"(?P<first>-?\d+(?:\.\d+)?)(?:(?P<step>[+-]\d+(?:\.\d+)?))?(?:x(?P<count>\d+))?")  # fmt: skip
@@ -171,7 +171,10 @@ def run(document: RuleDocument, text: str) -> Report:
     _no_other_keys("Tệp bài thử", raw, {"rule", "tests"})
     if raw.get("rule") != document.code:
         raise RuleTestError(f"Bài thử ghi quy tắc “{raw.get('rule')}”, không phải “{document.code}”.")
-    tests = [_test(item, n) for n, item in enumerate(raw.get("tests") or (), 1)]
+    items = raw.get("tests") or []
+    if not isinstance(items, list) or len(items) > _MOST_TESTS:
+        raise RuleTestError(f"“tests” là một danh sách, nhiều nhất {_MOST_TESTS} bài.")
+    tests = [_test(item, n) for n, item in enumerate(items, 1)]
     names = [test.name for test in tests]
     if len(names) != len(set(names)):
         raise RuleTestError("Hai bài thử không được trùng tên.")
@@ -246,6 +249,9 @@ def _lines(test: _Test, rows: list[dict[str, Any]]) -> str:
 
 def _yaml(text: str) -> Any:
     try:
+        # A few lines of aliases can stand for more than a machine can hold.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise RuleTestError("Bài thử không dùng được ký hiệu tham chiếu (*) của YAML.")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -270,6 +276,8 @@ def _test(raw: Any, number: int) -> _Test:
         interval = duration(raw["interval"])
         if interval <= timedelta(0):
             raise ValueError("interval phải lớn hơn 0")
+        if len(raw["series"]) > _MOST_SERIES:
+            raise ValueError(f"nhiều nhất {_MOST_SERIES} chuỗi một bài")
         series = [_series(title, item, start, interval) for item in raw["series"]]
         if not series or len({s.entity for s in series}) != len(series):
             raise ValueError("cần ít nhất một chuỗi (series), mỗi chuỗi một entity")
@@ -292,6 +300,8 @@ def _test(raw: Any, number: int) -> _Test:
 
 def _start(value: object) -> datetime:
     found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if not 1970 <= found.year <= 2200:
+        raise ValueError(f"năm {found.year} không dùng được")
     return found if found.tzinfo else found.replace(tzinfo=_ZONE)
 
 
@@ -307,6 +317,8 @@ def _series(title: str, raw: dict[str, Any], start: datetime, interval: timedelt
     series = _Series(str(raw.get("entity", "A")), None if unit is None else str(unit))
     delay = duration(raw.get("delay", 0))
     for n, (value, quality) in enumerate(_values(str(raw["values"]))):
+        if n >= _MOST_STEPS:
+            raise ValueError(f"một chuỗi có nhiều nhất {_MOST_STEPS} giá trị")
         if quality != "_":
             at = start + n * interval
             series.rows.append((at + delay, Point(at, value, quality, 1, series.unit)))

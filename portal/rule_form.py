@@ -38,6 +38,7 @@ ROW_FIELDS = (
 )  # fmt: skip
 _EMPTY_ROW = dict.fromkeys(ROW_FIELDS, "") | {"scope_kind": "province", "strict": "no", "level": "1"}
 _LONGEST = 20_000
+_LARGEST = 10**12
 
 
 async def _sent(request: Request) -> FormData:
@@ -88,7 +89,7 @@ def values_of_sent(sent: FormData) -> dict[str, Any]:
 
 
 def _rows(sent: FormData) -> list[dict[str, str]]:
-    columns = [[str(value).strip() for value in sent.getlist(f"t_{name}")] for name in ROW_FIELDS]
+    columns = [[_clean(value).strip()[:200] for value in sent.getlist(f"t_{name}")] for name in ROW_FIELDS]
     return [dict(zip(ROW_FIELDS, row, strict=True)) for row in zip(*columns, strict=False)]
 
 
@@ -101,7 +102,7 @@ def document_of(sent: FormData, before: RuleDocument, words: Words) -> tuple[Rul
     problems: list[str] = []
 
     def text(name: str) -> str:
-        return str(sent.get(name, "")).strip()[:_LONGEST]
+        return _clean(sent.get(name, "")).strip()[:_LONGEST]
 
     def read(what: str, given: str, how: Callable[[str], T], instead: T) -> T:
         try:
@@ -143,15 +144,20 @@ def document_of(sent: FormData, before: RuleDocument, words: Words) -> tuple[Rul
         )
     if problems:
         raise RuleRefusedError(problems)
-    tests = str(sent.get("tests", "")).replace("\r\n", "\n")[:_LONGEST]
+    tests = _clean(sent.get("tests", "")).replace("\r\n", "\n")[:_LONGEST]
     return replace(before, **values, thresholds=tuple(thresholds)), tests, bool(sent.get("is_backdated"))
+
+
+def _clean(value: object) -> str:
+    """Text that the database can keep."""
+    return str(value).replace("\x00", "")
 
 
 def _number(text: str) -> Decimal:
     """``1.234,5`` and ``0,95`` as Vietnamese write them, ``0.95`` as machines do."""
     text = text.replace(" ", "")
     found = Decimal(text.replace(".", "").replace(",", ".") if "," in text else text)
-    if not found.is_finite():
+    if not found.is_finite() or abs(found) > _LARGEST:
         raise ValueError(text)
     return found
 

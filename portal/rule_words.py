@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from alerts.rule_document import HEAD_FIELDS
+from alerts.rule_document import HEAD_FIELDS, duration
 
 if TYPE_CHECKING:
     from alerts.rule_document import RuleDocument, Threshold
@@ -21,6 +21,10 @@ FIELDS = {
     "max_gap": "Khoảng trống tối đa", "nodata_after": "Mất số liệu sau", "retire_after": "Rút khỏi danh sách sau",
     "notify_max_age": "Tuổi tối đa của số liệu được báo", "calendar_code": "Lịch làm việc",
     "message_vi": "Câu thông báo", "message_en": "Câu thông báo tiếng Anh", "legal_basis": "Căn cứ",
+}  # fmt: skip
+_ASPECTS = {
+    "level": "cấp", "state": "trạng thái", "data": "tình trạng số liệu", "nodata": "cấp mất số liệu",
+    "transitions": "các lần chuyển cấp", "incidents": "số sự cố",
 }  # fmt: skip
 _DIRECTIONS = {"up": "tăng là xấu", "down": "giảm là xấu"}
 _SCOPES = {"province": "Toàn tỉnh", "unit": "Đơn vị", "entity": "Đối tượng", "pattern": "Mẫu mã"}
@@ -41,6 +45,15 @@ class Words:
             if count:
                 parts.append(f"{count} {self.text(unit)}")
         return " ".join(parts) or "–"
+
+    def offset(self, text: str) -> str:
+        """A duration from the start of a rule test."""
+        return self.duration(duration(text)).replace("–", "0")
+
+    def aspect(self, what: str) -> str:
+        """What a rule test looked at: ``level``, ``incidents (value)``."""
+        name, _, kind = what.partition(" ")
+        return f"{self.text(_ASPECTS[name])} {kind}".strip()
 
     def field(self, name: str) -> str:
         """What a field is called."""

@@ -51,7 +51,7 @@ def leader(user: SignedIn) -> User:
 
 
 Leader = Annotated[User, Depends(leader)]
-VersionId = Annotated[int, Form()]
+VersionId = Annotated[int, Form(ge=1, le=2**62)]
 Why = Annotated[str, Form()]
 
 

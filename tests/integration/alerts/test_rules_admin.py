@@ -398,18 +398,22 @@ def test_ninety_days_of_real_volumes_are_dry_run_in_seconds(office: Office, desk
 
 
 def test_a_rule_that_is_switched_off_says_why_and_opens_nothing(office: Office, desk: Desk) -> None:
+    desk.signal({0.5: 200})
+    desk.evaluate(0.6)
     with pytest.raises(ActRefusedError, match="Cần nêu lý do"):
         rule_admin.set_enabled(AQI, False, "kysu", "", settings=office.settings, at=desk.at(1))
     rule_admin.set_enabled(AQI, False, "kysu", "Thay cảm biến", settings=office.settings, at=desk.at(1))
     with pytest.raises(ActRefusedError, match="đã ở trạng thái đó"):
         rule_admin.set_enabled(AQI, False, "kysu", "Lần nữa", settings=office.settings, at=desk.at(1))
+    desk.evaluate(1.05)
+    assert desk.rows("select status, close_reason from alert.incident") == [("closed", "rule_disabled")]
     desk.signal({1: 200})
     desk.evaluate(1.1)
-    assert desk.one("select count(*) from alert.incident") == 0
+    assert desk.one("select count(*) from alert.incident") == 1
     rule_admin.set_enabled(AQI, True, "kysu", "Đã thay xong", settings=office.settings, at=desk.at(2))
     desk.signal({2: 200})
     desk.evaluate(2.1)
-    assert desk.one("select count(*) from alert.incident") == 1
+    assert desk.one("select count(*) from alert.incident where status = 'open'") == 1
     summary = next(rule for rule in rule_views.list_rules(office.settings, desk.at(2.2)) if rule.code == AQI)
     assert (summary.is_enabled, summary.open_count, summary.version) == (True, 1, 1)
     acts = rule_views.rule(AQI, office.settings).acts

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from alerts import rule_files, rule_views, seed
+from alerts import rule_checks, rule_files, rule_store, rule_views, seed
 from alerts.rule_document import RuleFileError
 from ioc import warehouse
+from ioc.commands import rules
+from ioc.console import CommandError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +155,27 @@ def test_a_wrong_rule_is_refused_with_its_fault(
 ) -> None:
     with pytest.raises(RuleFileError, match=what):
         rule_files.import_drafts(_copy(tmp_path, change), "kysu", desk.settings)
+
+
+def test_everything_that_a_shipped_rule_refers_to_exists(desk: Desk) -> None:
+    for path in SHIPPED:
+        for document in rule_files.read(path):
+            with warehouse.connect("portal", desk.settings) as connection:
+                assert rule_checks.problems(document, rule_store.known(connection, document)) == []
+
+
+def test_the_commands_say_what_differs_and_leave_drafts(desk: Desk, tmp_path: Path) -> None:
+    path = _copy(tmp_path, {"notify_max_age": "5 hours"})
+    run = CliRunner()
+    assert run.invoke(rules.app, ["check"]).exit_code == 0
+    differs = run.invoke(rules.app, ["check", str(path), "--json"])
+    assert differs.exit_code == 2
+    assert "air_quality.aqi_h notify_max_age\n    file:   5 hours\n    tables: 3 hours" in differs.stdout
+    assert '"same": false' in differs.stdout.splitlines()[-1]
+    exported = run.invoke(rules.app, ["export", "air_quality"])
+    assert exported.stdout == AIR.read_text(encoding="utf-8")
+    imported = run.invoke(rules.app, ["import", str(path), "--author", "kysu"])
+    assert imported.stdout.startswith("air_quality.aqi_h: draft made")
+    assert desk.one("select author from alert.rule_version where status = 'draft'") == "kysu"
+    assert isinstance(run.invoke(rules.app, ["import", str(tmp_path / "tests" / "air_quality.aqi_h.yaml")]).exception,
+                      CommandError)  # fmt: skip

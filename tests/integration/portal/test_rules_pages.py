@@ -221,7 +221,7 @@ def test_failing_tests_show_what_was_wanted_and_what_came(signed_in: Callable[[s
     assert writer.press("thu").status_code == 303
     page = words(writer.person.text(PATH))
     assert "1 chỗ không đúng mong đợi, trong 1 bài thử." in page
-    assert "Từ 120 là cấp 1 cả bài thử transitions +1 hour to 1 +0 to 1" in page
+    assert "Từ 120 là cấp 1 cả bài thử các lần chuyển cấp +1 hour to 1 +0 to 1" in page
 
 
 def test_what_an_author_writes_is_text_not_markup(signed_in: Callable[[str], Person]) -> None:
@@ -230,6 +230,12 @@ def test_what_an_author_writes_is_text_not_markup(signed_in: Callable[[str], Per
     nasty = "<script>alert(1)</script>"
     assert writer.save(reason=nasty, legal_basis=nasty, tests=TESTS.replace("Từ 120", nasty)).status_code == 303
     assert writer.press("thu").status_code == 303
+    for field, value in (("t_enter", "1e999999"), ("max_gap", "9" * 300 + " ngày"), ("reason", "a\x00b")):
+        given = [value] * 6 if field.startswith("t_") else value
+        assert writer.save(tests=TESTS.replace("Từ 120", nasty), **{field: given}).status_code in (303, 422), field
+    assert writer.save(reason=nasty, legal_basis=nasty, tests=TESTS.replace("Từ 120", nasty)).status_code == 303
+    assert writer.press("thu").status_code == 303
+    assert writer.person.post(f"{PATH}/thu", PATH, version_id="9" * 30).status_code == 404
     for page in (PATH, f"{PATH}/soan", f"{PATH}/phien-ban/2"):
         assert nasty not in writer.person.text(page)
         assert "&lt;script&gt;" in writer.person.text(page)

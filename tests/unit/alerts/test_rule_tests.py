@@ -200,6 +200,11 @@ def test_a_source_rule_is_tested_by_what_was_published() -> None:
         (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: 5, incidents: 0}", "Bài thử “A”: "),
         (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], incidents: {all: 1}}",
          "incidents là một số"),
+        (HEAD + "  - &a {name: A}\n  - *a", "ký hiệu tham chiếu"),
+        (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1x9000 1x9000 1x9000}], "
+         "incidents: 0}",
+         "nhiều nhất 20000 giá trị"),
+        (HEAD + "  - {name: A, start: 0001-01-01, interval: 1 hour, series: [{values: 1}], incidents: 0}", "năm 1 "),
         (HEAD + ("  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], incidents: 0}\n" * 2),
          "không được trùng tên"),
     ],
