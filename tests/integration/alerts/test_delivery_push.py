@@ -12,7 +12,7 @@ import pytest
 import requests
 from fastapi import FastAPI, Request, Response
 
-from alerts import outbound, push_subscriptions, routing, signing
+from alerts import delivery, outbound, push_subscriptions, routing, signing
 from alerts.channels import get_channel, push
 from alerts.channels.webhook import signing_key
 from alerts.incidents import ActRefusedError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ioc.settings import Settings
     from ioc.stack.postgres import EmbeddedPostgres
+    from tests.integration.alerts.conftest import Desk
 
 INCIDENT = uuid.UUID("1a2b3c4d-0000-4000-8000-000000000001")
 
@@ -296,3 +297,44 @@ def test_which_addresses_may_be_reached(settings_without: Settings, address: str
 @pytest.fixture
 def settings_without(shared: Post) -> Settings:
     return shared.settings.model_copy(update={"with_sandbox": False, "outbound_networks": "172.16.5.0/24"})
+
+
+def test_an_incident_reaches_phone_browser_and_partner_in_their_own_words(desk: Desk) -> None:
+    """The whole way, from a signal through routes and templates: one message on each channel."""
+    settings = desk.settings
+    with sandbox(settings) as address:
+        post = Post(settings, address)
+        requests.delete(f"{address}/sms/messages", timeout=5).raise_for_status()
+        desk.run("insert into alerting.entity values ('station', 'TH-01', 'Trạm Hàm Rồng', '14758')")
+        desk.run(
+            "update ref.contact set phone = '0912 000 001', phone_verified_at = now(), quiet_from = null, "
+            "quiet_to = null where user_name = 'truc'"
+        )
+        made = requests.post(f"{address}/push/subscription", timeout=5).json()
+        push_subscriptions.subscribe("truc", made["endpoint"], **made["keys"], settings=settings)
+        contact = desk.one(
+            "insert into ref.contact (code, name_vi, unit_code, roles) values "
+            "('he-thong', 'Hệ thống của Sở', 'SNNMT', '{truc_ban}') returning contact_id"
+        )
+        ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{settings.port_superset}/hook")
+        system = Partner(signing_key(settings, endpoint))
+        desk.signal({14: 163.0}, unit_code="14758")
+        desk.evaluate(14.1)
+        with serving(system.application, settings.port_superset):
+            reports = [
+                delivery.drain(name, settings.model_copy(update={"outbound_networks": "127.0.0.0/8"}), desk.at(14.1))
+                for name in delivery.due_channels(settings, desk.at(14.1))
+            ]
+        assert {report.channel: report.errors for report in reports if report.channel != "email"} == {
+            "push": [], "sms": [], "web": [], "webhook": [],
+        }  # fmt: skip
+        (text,) = [one for one in post.phones() if one["phone"] == "84912000001"]
+        assert text["text"].isascii()
+        assert "163" in text["text"]
+        assert len(text["text"]) <= 306
+        (bubble,) = shown(made["endpoint"])
+        assert bubble["title"].startswith("Cảnh báo mức 2 – Xấu")
+        assert "AQI giờ tại Trạm Hàm Rồng là 163" in bubble["body"]
+        (called,) = system.received
+        assert called["text"].startswith("[Cảnh báo mức 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163")
+        assert called["incidents"][0]["code"] == bubble["tag"]
