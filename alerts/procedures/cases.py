@@ -133,7 +133,7 @@ def close_case(
         case = flow.lock_case(connection, view.case_id)
         if case["status"] != "open":
             raise ActRefusedError(f"Vụ việc {code} đã đóng.")
-        if unit_codes is not None and case["owner_unit"] not in unit_codes:
+        if not views.is_of(connection, case["owner_unit"], unit_codes):
             raise ActRefusedError("Chỉ đơn vị chủ trì được đóng vụ việc.")
         known = connection.execute("select while_firing from sop.close_reason where code = %s", (reason,)).fetchone()
         if known is None:

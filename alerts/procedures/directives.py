@@ -26,8 +26,9 @@ from sop.directive d
 join sop.case_ c using (case_id)
 where (%(case_id)s::bigint is null or d.case_id = %(case_id)s)
     and (%(directive_id)s::bigint is null or d.directive_id = %(directive_id)s)
-    and (%(units)s::text[] is null or c.owner_unit = any(%(units)s) or exists (
-        select from sop.directive_recipient a where a.directive_id = d.directive_id and a.unit_code = any(%(units)s)))
+    and (%(units)s::text[] is null or ref.is_of(c.owner_unit, %(units)s) or exists (
+        select from sop.directive_recipient a
+        where a.directive_id = d.directive_id and ref.is_of(a.unit_code, %(units)s)))
     and (not %(only_open)s or exists (
         select from sop.directive_recipient a where a.directive_id = d.directive_id and a.finished_at is null))
 order by d.directive_id
@@ -212,7 +213,7 @@ def directive_progress(
             "where (a.directive_id, a.unit_code) = (%s, %s) for update of a",
             (directive_id, unit_code),
         ).fetchone()
-        if row is None or (unit_codes is not None and unit_code not in unit_codes):
+        if row is None or not views.is_of(connection, unit_code, unit_codes):
             raise ActRefusedError("Không có chỉ đạo này gửi tới đơn vị.")
         if row[1] is not None:
             raise ActRefusedError("Đơn vị đã báo cáo hoàn thành chỉ đạo này.")

@@ -277,7 +277,7 @@ def _act(
     with warehouse.connect("portal", settings) as connection:
         row = _locked(connection, task_id)
         allowed = (row["unit_code"], row["owner_unit"]) if act in _COORDINATION else (row["unit_code"],)
-        if units is not None and not set(units) & set(allowed) and row["assignee"] != user:
+        if row["assignee"] != user and not any(views.is_of(connection, unit, units) for unit in allowed):
             raise ActRefusedError("Không có công việc này trong phạm vi của đơn vị.")
         if row["case_status"] != "open":
             raise ActRefusedError(f"Vụ việc {row['case_code']} đã đóng.")

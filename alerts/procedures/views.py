@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ioc.settings import Settings
 
 VISIBLE = """
-(%(units)s::text[] is null or c.unit_code = any(%(units)s) or c.owner_unit = any(%(units)s)
-    or exists (select from sop.task seen where seen.case_id = c.case_id and seen.unit_code = any(%(units)s))
+(%(units)s::text[] is null or ref.is_of(c.unit_code, %(units)s) or ref.is_of(c.owner_unit, %(units)s)
+    or exists (select from sop.task seen where seen.case_id = c.case_id and ref.is_of(seen.unit_code, %(units)s))
     or exists (select from sop.directive d join sop.directive_recipient a using (directive_id)
-        where d.case_id = c.case_id and a.unit_code = any(%(units)s)))
+        where d.case_id = c.case_id and ref.is_of(a.unit_code, %(units)s)))
 """
 UNIT_NAME = """
 left join lateral (
@@ -125,6 +125,14 @@ def case_view(
     return found[0]
 
 
+def is_of(connection: psycopg.Connection[Any], unit: str | None, units: Sequence[str] | None) -> bool:
+    """Whether ``unit``, or the unit it was merged into, is one of ``units``; None = all."""
+    if units is None:
+        return True
+    row = connection.execute("select coalesce(ref.is_of(%s, %s), false)", (unit, list(units))).fetchone()
+    return bool(row and row[0])
+
+
 def _cases(
     connection: psycopg.Connection[Any], rest: str, units: Sequence[str] | None, at: datetime | None, **more: Any
 ) -> list[CaseView]:
@@ -163,7 +171,7 @@ def my_tasks(
             """
             where t.status <> 'waiting'
                 and (t.assignee = %(user)s or (not %(only_mine)s
-                    and (%(units)s::text[] is null or t.unit_code = any(%(units)s))))
+                    and (%(units)s::text[] is null or ref.is_of(t.unit_code, %(units)s))))
                 and (not %(only_open)s or (c.status = 'open' and t.status not in ('done', 'skipped', 'cancelled')))
             order by t.status in ('done', 'skipped', 'cancelled'), t.finished_at desc, t.due_at, t.task_id
             limit %(limit)s

@@ -45,20 +45,18 @@ def test_nobody_in_the_house_can_change_an_event(room: Room) -> None:
     assert audit.verify(settings=room.desk.settings).is_whole
 
 
-@pytest.mark.parametrize(
-    ("statement", "first"),
-    [
+def test_a_changed_or_removed_event_shows(room: Room, cluster: EmbeddedPostgres) -> None:
+    (actor,) = room.desk.rows("select actor from audit.event where event_id = 20")[0]
+    for statement, first in (
         ("update audit.event set actor = 'người khác' where event_id = 20", 20),
+        (f"update audit.event set actor = '{actor}' where event_id = 20", None),
         ('update audit.event set detail = detail || \'{"outcome": "khac"}\' where event_id = 21', 21),
         ("delete from audit.event where event_id = 20", 21),
-    ],
-)
-def test_a_changed_or_removed_event_shows(room: Room, cluster: EmbeddedPostgres, statement: str, first: int) -> None:
-    tamper(room, cluster, statement)
-    report = audit.verify(settings=room.desk.settings)
-    assert (report.is_whole, report.first_broken) == (False, first)
-    watched = audit_watch.verify(room.desk.settings, room.desk.at(26))
-    assert not watched.is_whole
+    ):
+        tamper(room, cluster, statement)
+        report = audit.verify(settings=room.desk.settings)
+        assert (report.is_whole, report.first_broken) == (first is None, first), statement
+    assert not audit_watch.verify(room.desk.settings, room.desk.at(26)).is_whole
     told = room.desk.one("select subject from notify.outbox where dedupe_key like 'self|audit%%' limit 1")
     assert "Nhật ký kiểm toán bị thay đổi" in told
 

@@ -203,7 +203,14 @@ def test_a_task_lands_in_the_unit_that_holds_the_place_now(room: Room) -> None:
     room.desk.run("insert into ref.unit_succession values ('14797', '14758', '2026-03-01')")
     room.open()
     room.work(FIRST, "dung", 0.2)
-    assert room.task("khuyen-cao-nguoi-dan", 0.3).unit_code == "14758"
+    task = room.task("khuyen-cao-nguoi-dan", 0.3)
+    assert task.unit_code == "14758"
+    # Merged once more while the task waits: its case and the task go with the place.
+    room.desk.run("insert into ref.unit_succession values ('14758', '14812', '2026-03-06')")
+    look = {"settings": room.desk.settings, "at": room.desk.at(0.3)}
+    assert [case.unit_code for case in procedures.list_cases(["14812"], **look)] == ["14797"]  # type: ignore[arg-type]
+    assert [one.task_id for one in procedures.my_tasks(None, ["14812"], **look)] == [task.task_id]  # type: ignore[arg-type]
+    assert room.act("accept", task, "ai", unit_codes=["14812"], hour=0.4).status == "accepted"
 
 
 def test_people_hear_of_their_tasks_once_and_together(room: Room) -> None:

@@ -90,6 +90,11 @@ create function ref.unit_today(code text, on_day date) returns text language sql
     order by l.unit_code limit 1
 $$;
 
+-- Whether what belonged to `unit` belongs to one of `units` now: mergers must orphan no case.
+create function ref.is_of(unit text, units text[]) returns boolean language sql stable as $$
+    select unit = any(units) or ref.unit_today(unit, (clock_timestamp() at time zone 'Asia/Ho_Chi_Minh')::date) = any(units)
+$$;
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Templates: what the first form left open, and the freeze
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -386,4 +391,5 @@ grant insert, update on sop.case_, sop.task, sop.timer to ioc_portal;
 grant insert on sop.comment, sop.attachment, sop.directive, sop.directive_recipient, sop.directive_progress
     to ioc_portal, ioc_alerts;
 grant update on sop.directive_recipient to ioc_portal, ioc_alerts;
+grant select on sop.close_reason, sop.case_closure to ioc_transformer;
 grant usage on all sequences in schema sop to ioc_portal, ioc_alerts;
