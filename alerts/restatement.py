@@ -21,7 +21,7 @@ from alerts.rendering import moment, number
 from ioc import warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
     import psycopg
@@ -186,9 +186,12 @@ class Restated:
     """
 
     rule_code: str
+    title_vi: str
+    title_en: str
     domain: str
     entity_type: str
     entity_id: str
+    entity_name: str
     late_count: int
     corrected_count: int
     first_period: datetime
@@ -206,29 +209,39 @@ class Restated:
         return asdict(self) | {"differs": self.differs}
 
 
-def days(settings: Settings | None = None, *, limit: int = 60) -> list[dict[str, Any]]:
-    """Days with late rows, newest first: ``day, series, late_count, corrected_count, contradicted``."""
+def days(
+    unit_codes: Sequence[str] | None = None, settings: Settings | None = None, *, limit: int = 60
+) -> list[dict[str, Any]]:
+    """Days with late rows, newest first: ``day, series, late_count, corrected_count, contradicted``.
+
+    Args:
+        unit_codes: Only series of these units and of the rules they own; None = all.
+        settings: Settings of the stack; default: this process's.
+        limit: At most so many days.
+    """
     with warehouse.connect("portal", settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             """
-            select day, count(*) as series, sum(late_count)::bigint as late_count,
-                sum(corrected_count)::bigint as corrected_count,
-                sum(cardinality(contradicted_incidents)) as contradicted
-            from alert.restatement group by day order by day desc limit %s
-            """,
-            (limit,),
+            select r.day, count(*) as series, sum(r.late_count)::bigint as late_count,
+                sum(r.corrected_count)::bigint as corrected_count,
+                sum(cardinality(r.contradicted_incidents)) as contradicted
+            """
+            + _OF_UNITS
+            + "group by r.day order by r.day desc limit %(limit)s",
+            {"units": list(unit_codes) if unit_codes is not None else None, "limit": limit},
         ).fetchall()
 
 
-def report(day: date, settings: Settings | None = None) -> list[Restated]:
+def report(day: date, unit_codes: Sequence[str] | None = None, settings: Settings | None = None) -> list[Restated]:
     """What the rows that came late on a civil day of Viet Nam change, per rule and series, those with most rows first.
 
-    Histories are folded anew from the data as they stand now, for at most 200 series.
+    Histories are folded anew from the data as they stand now, for at most 200 series. ``unit_codes`` as in ``days``.
     """
     with warehouse.connect("portal", settings) as connection:
         rules = rulebook.load(connection)
         with connection.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(_REPORT, (day,)).fetchall()
+            units = list(unit_codes) if unit_codes is not None else None
+            rows = cursor.execute(_REPORT, {"units": units, "day": day}).fetchall()
         found: list[Restated] = []
         for row in rows:
             rule, unit_code, watermark = rules.get(row.pop("rule_id")), row.pop("unit_code"), row.pop("watermark")
@@ -242,11 +255,18 @@ def report(day: date, settings: Settings | None = None) -> list[Restated]:
     return found
 
 
-_REPORT = """
-select r.rule_id, r.rule_code, r.domain, r.entity_type, r.entity_id, r.late_count, r.corrected_count, r.first_period,
-    r.last_period, r.contradicted_incidents, st.unit_code, st.watermark
-from alert.restatement r join alert.series_state st using (rule_id, entity_type, entity_id)
-where r.day = %s order by r.late_count desc, r.rule_code, r.entity_id
+_OF_UNITS = """
+from alert.restatement r
+join alert.series_state st using (rule_id, entity_type, entity_id)
+join alert.rule ru on ru.rule_id = r.rule_id
+left join alerting.entity e on (e.entity_type, e.entity_id) = (r.entity_type, r.entity_id)
+where (%(units)s::text[] is null or ru.owner_unit = any(%(units)s) or st.unit_code = any(%(units)s))
+"""
+_REPORT = f"""
+select r.rule_id, r.rule_code, ru.title_vi, ru.title_en, r.domain, r.entity_type, r.entity_id,
+    coalesce(e.name_vi, r.entity_id) as entity_name, r.late_count, r.corrected_count, r.first_period, r.last_period,
+    r.contradicted_incidents, st.unit_code, st.watermark
+{_OF_UNITS} and r.day = %(day)s order by r.late_count desc, r.rule_code, r.entity_id
 """
 # Only what data caused: no fold repeats that somebody switched a rule off.
 _RECORDED = """

@@ -49,6 +49,7 @@ select
         and status in ('failed', 'unknown')) as not_sent,
     (select count(distinct (code, channel)) from notify.template where status = 'approved') as templates,
     (select count(*) from notify.template where status = 'draft') as template_drafts,
+    (select count(*) from alert.late_observation where recorded_at > clock_timestamp() - interval '24 hours') as late,
     (select percentile_cont(0.5) within group (order by extract(epoch from i.ack_at - i.recorded_at))
         from alert.incident i where i.ack_at > clock_timestamp() - interval '30 days' and i.ack_at > i.recorded_at)
         as ack_s
@@ -122,6 +123,10 @@ def _templates(f: Row, say: Language) -> tuple[str, bool]:
     return say.text("{n} mẫu tin đang dùng", n=f["templates"]), False
 
 
+def _restatements(f: Row, say: Language) -> tuple[str, bool]:
+    return say.text("{n} dòng đến muộn trong 24 giờ", n=say.number(f["late"])), False
+
+
 def _indicators(f: Row, say: Language) -> tuple[str, bool]:
     if f["ack_s"] is None:
         return say.text("Chưa có cảnh báo nào được nhận trong 30 ngày"), False
@@ -135,6 +140,8 @@ TILES = (
     Tile("/lich-truc", "roster", "Lịch trực", "Ai trực ca nào; tin đi đến người đang trực.", _roster),
     Tile("/thong-bao", "sent", "Thông báo đã gửi", "Ai đã được báo điều gì, lúc nào, bằng cách nào.", _notifications),
     Tile("/chi-so", "chart", "Chỉ số", "Mỗi đơn vị nhận, xử lý nhanh đến đâu; quy tắc nào hay báo nhầm.", _indicators),
+    Tile("/so-lieu-sua", "clock", "Số liệu sửa và đến muộn", "Số liệu đến muộn làm lịch sử cảnh báo khác đi ở đâu.",
+         _restatements),
     Tile("/quy-tac", "rules", "Quy tắc", "Khi nào thì cảnh báo: ngưỡng, thời gian giữ, người duyệt.", _rules),
     Tile("/danh-ba", "people", "Danh bạ", "Người nhận tin: vai trò, số điện thoại, thư, giờ yên tĩnh.", _contacts),
     Tile("/lich-lam-viec", "calendar", "Lịch làm việc", "Giờ hành chính, ngày nghỉ, ngày làm bù: gốc của mọi thời hạn.",

@@ -337,15 +337,16 @@ def test_the_report_of_a_day_says_what_late_rows_change(desk: Desk) -> None:
     desk.signal({1: 60}, station="CHANGED")
     desk.signal({1: 70}, station="FILLED")
     desk.tick(4.2)
-    (day,) = restatement.days(desk.settings)
+    (day,) = restatement.days(settings=desk.settings)
+    assert restatement.days(["SYT"], desk.settings) == restatement.report(day["day"], ["SYT"], desk.settings) == []
     assert (day["day"], day["series"], day["late_count"], day["corrected_count"]) == (desk.at(4).date(), 2, 2, 1)
-    report = {one.entity_id: one for one in restatement.report(desk.at(4).date(), desk.settings)}
+    report = {one.entity_id: one for one in restatement.report(day["day"], ["SNNMT"], desk.settings)}
     changed, filled = report["CHANGED"], report["FILLED"]
     assert changed.differs
     assert changed.recorded == [(desk.at(1), 2), (desk.at(3), 1), (desk.at(4), 0)]
     assert changed.restated == [(desk.at(2), 1), (desk.at(4), 0)]
     assert (changed.corrected_count, filled.corrected_count, filled.differs) == (1, 0, False)
-    assert restatement.report(desk.at(48).date(), desk.settings) == []
+    assert restatement.report(desk.at(48).date(), settings=desk.settings) == []
 
 
 # ---- shapes of data ----
