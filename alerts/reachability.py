@@ -11,11 +11,13 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from psycopg.rows import dict_row
 
-from alerts import reconcile, routing
+from alerts import notice, reconcile, routing
 from ioc import warehouse
+from ioc.settings import TIME_ZONE
 
 if TYPE_CHECKING:
     import psycopg
@@ -93,6 +95,30 @@ def check_in(connection: psycopg.Connection, at: datetime) -> list[Shortfall]:
     return found
 
 
+def report(settings: Settings | None = None, at: datetime | None = None) -> list[Shortfall]:
+    """Check, and tell the operators of what is missing, once a day: the nightly run.
+
+    Returns:
+        What :func:`check` returns.
+    """
+    at = at or datetime.now(UTC)
+    with warehouse.connect("alerts", settings) as connection:
+        found = check_in(connection, at)
+        if found:
+            day = at.astimezone(ZoneInfo(TIME_ZONE)).date()
+            rules = sorted({one.title_vi for one in found})
+            teller = notice.Teller(connection, routing.load(connection, at), at, settings)
+            queued = teller.tell_operators(
+                f"reachability|{day}",
+                f"{len(rules)} quy tắc chưa tới đủ người nhận",
+                f"Từ cấp 2, các quy tắc sau tới được ít hơn {ENOUGH} người ở một số đơn vị: {'; '.join(rules[:10])}"
+                f"{'…' if len(rules) > 10 else ''}. Xem trang Danh bạ, mục Kiểm tra người nhận.",
+            )
+            if queued:
+                connection.execute("select pg_notify('ioc_outbox', '')")
+    return found
+
+
 class _Reach:
     """Whom the routes reach, found once per route and unit."""
 
@@ -126,10 +152,13 @@ class _Reach:
         found = {to.contact_id for to in reconcile.addresses(self.directory, route, row) if to.channel not in _SILENT}
         if found:
             return frozenset(found), None
-        code = {"fixed": route["unit_code"], "rule_owner": owner}.get(route["unit_mode"], unit)
+        where = {
+            "fixed": self.directory.name_of(route["unit_code"]),
+            "rule_owner": self.directory.name_of(owner),
+        }.get(route["unit_mode"], "nơi xảy ra")
         lack = (
-            f"Tuyến “{route['name_vi']}”: không có ai ở {self.directory.name_of(code)} hoặc cấp trên giữ vai trò "
-            f"{', '.join(route['roles'])} có địa chỉ đã xác minh ({', '.join(route['channels'])})."
+            f"Tuyến “{route['name_vi']}”: không có ai ở {where} hoặc cấp trên giữ vai trò {', '.join(route['roles'])} "
+            f"có địa chỉ đã xác minh ({', '.join(route['channels'])})."
         )
         if self._fallback is None or self._fallback is route:
             return frozenset(), lack

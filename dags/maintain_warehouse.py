@@ -1,7 +1,7 @@
 """## Bảo trì kho dữ liệu · Maintain the warehouse
 
 Daily at 02:00: partitions of the coming months, retention by configuration (`IOC_KEEP_*`), old landed files, backups,
-logs and runs, vacuum and statistics; the audit chain is verified.
+logs and runs, vacuum and statistics; the audit chain is verified; every alert rule must reach two people.
 
 Triage: the tasks do not depend on each other; clear the red one. A red `audit` is not for clearing: somebody changed
 the record of what people did; keep the database as it is and compare with a backup (`ioc audit verify`). Airflow runs
@@ -46,8 +46,14 @@ with platform_dag(
         """Verify the audit chain."""
         return steps.verify_audit()
 
+    @task(multiple_outputs=False)
+    def reachability() -> dict[str, object]:
+        """Check that every alert rule reaches two people everywhere."""
+        return steps.check_reachability()
+
     partitions()
     audit()
+    reachability()
     retention()
     files()
     history()

@@ -106,3 +106,24 @@ def evaluate(
     console.out.print(", ".join(f"{name} {value}" for name, value in report.items() if isinstance(value, int)))
     if json:
         console.print_json(report)
+
+
+@alerts_app.command()
+def reachability(
+    at: Annotated[str | None, typer.Option(help="Check as of this moment; default: now.")] = None,
+    json: Json = False,
+) -> None:
+    """Check that every rule reaches two people everywhere from level 2 on. Exit code 2 when one does not."""
+    from alerts import reachability as room
+
+    with console.Progress().step("checking who would be reached"):
+        found = room.check(at=moment(at))
+    for one in found:
+        units = f"{len(one.unit_codes)} units" if len(one.unit_codes) > 3 else ", ".join(one.unit_codes)
+        console.out.print(f"{one.rule_code} level {one.level} ({one.kind}), {units}: {' '.join(one.missing)}")
+    if not found:
+        console.out.print(f"every rule reaches {room.ENOUGH} people everywhere")
+    if json:
+        console.print_json({"is_whole": not found, "shortfalls": [one.as_dict() for one in found]})
+    if found:
+        raise typer.Exit(2)

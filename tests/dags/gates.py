@@ -27,6 +27,7 @@ PLATFORM_DAGS: dict[str, dict[str, list[str]]] = {
         "files": [],
         "history": [],
         "partitions": [],
+        "reachability": [],
         "retention": [],
         "statistics": [],
     },

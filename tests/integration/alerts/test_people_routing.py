@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
-from alerts import delivery, routing
+from alerts import delivery, reachability, routing
 from alerts.reconcile import reconcile_in
 from ioc import warehouse
+from ioc.cli import app
 
 if TYPE_CHECKING:
     from tests.integration.alerts.conftest import Desk, Mailbox
@@ -314,3 +316,44 @@ def test_a_person_lost_while_owed_hands_the_debt_back_to_the_route(desk: Desk) -
 def test_the_fallback_cannot_be_switched_off(desk: Desk) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         desk.run("update notify.route set is_enabled = false where is_fallback")
+
+
+# --- Would anybody hear?
+
+
+def test_the_first_contents_reach_two_people_everywhere(desk: Desk) -> None:
+    assert [one.as_dict() for one in reachability.check(desk.settings, desk.at(0))] == []
+    # The roster of the first weeks reaches them too.
+    assert reachability.check(desk.settings) == []
+
+
+def test_what_is_missing_is_named_with_rule_level_and_units(desk: Desk) -> None:
+    desk.run("update ref.contact set email_verified_at = null, phone_verified_at = null where code = 'truc-ioc'")
+    desk.run("update ref.contact set is_active = false where roles && '{lanh_dao}' and unit_code <> '14797'")
+    found = [one for one in reachability.check(desk.settings, desk.at(0)) if one.rule_code == "air_quality.aqi_h"]
+    (level_two,) = [one for one in found if (one.kind, one.level) == ("value", 2)]
+    assert level_two.reached == ["Cán bộ trực Sở Nông nghiệp và Môi trường"]
+    assert len(level_two.unit_codes) > 150
+    assert "14797" not in level_two.unit_codes, "its own leader is the second"
+    assert any("Trực ban IOC" in sentence for sentence in level_two.missing)
+    assert level_two.missing[-1] == "Chỉ tới được 1 người, cần ít nhất 2."
+
+
+def test_the_check_is_a_command_that_fails_when_something_is_missing(desk: Desk) -> None:
+    runner = CliRunner()
+    done = runner.invoke(app, ["alerts", "reachability"])
+    assert (done.exit_code, "reaches" in done.output) == (0, True), done.output
+    desk.run("update ref.contact set is_active = false where unit_code <> 'SNNMT'")
+    failed = runner.invoke(app, ["alerts", "reachability", "--json"])
+    assert failed.exit_code == 2
+    assert '"rule_code": "air_quality.aqi_h"' in failed.output
+
+
+def test_every_night_the_operators_hear_of_what_is_missing_once(desk: Desk) -> None:
+    assert reachability.report(desk.settings, desk.at(26)) == []
+    assert desk.one("select count(*) from notify.outbox") == 0
+    desk.run("update ref.contact set is_active = false where unit_code not in ('SNNMT', 'IOC')")
+    desk.run("update ref.contact set is_active = false where code = 'truc-ioc'")
+    assert reachability.report(desk.settings, desk.at(26)) == reachability.report(desk.settings, desk.at(26.5))
+    told_to = desk.rows("select address from notify.outbox order by address")
+    assert told_to == [("quan-tri.ioc@thanhhoa.example.vn",), ("quantri",)]
