@@ -62,7 +62,6 @@ class Preview:
         size: What it costs as an SMS; None on other channels.
         worst: The longest text that can come.
         worst_size: What that costs.
-        with_diacritics: What the same text would cost as an SMS with diacritics.
         problems: Why it cannot be approved, in Vietnamese; empty when it can.
     """
 
@@ -72,7 +71,6 @@ class Preview:
     size: sms_text.Size | None = None
     worst: str = ""
     worst_size: sms_text.Size | None = None
-    with_diacritics: sms_text.Size | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -251,10 +249,7 @@ def _tried(template: MessageTemplate, at: datetime, context: dict[str, Any] | No
         problems.append("Thiếu mẫu đã đăng ký với nhà cung cấp dịch vụ SMS.")
     elif sms_text.measure(template.registered_text).encoding != "gsm7":
         problems.append("Mẫu đã đăng ký phải là chữ không dấu.")
-    return Preview(
-        "", body, "", size, worst_body, worst_size, sms_text.measure(" ".join(shown[1].split())),
-        list(dict.fromkeys(problems)),
-    )  # fmt: skip
+    return Preview("", body, "", size, worst_body, worst_size, list(dict.fromkeys(problems)))
 
 
 def _rendered(template: MessageTemplate, context: dict[str, Any], problems: list[str]) -> tuple[str, str, str] | None:

@@ -81,7 +81,7 @@ def _contacts(connection: psycopg.Connection) -> int:
 
 
 def _roster(connection: psycopg.Connection) -> int:
-    """Shifts from the Monday of this week on, for units that have none yet."""
+    """Shifts from the Monday before this week on, for units that have none yet."""
     added = 0
     for roster in _read(_ROOM / "seeds" / "roster.yaml"):
         for turn in roster["turns"]:
@@ -92,7 +92,9 @@ def _roster(connection: psycopg.Connection) -> int:
                     tstzrange(monday.at + n * %(every)s::interval + %(offset)s::interval,
                         monday.at + n * %(every)s::interval + %(offset)s::interval + %(lasts)s::interval),
                     %(note)s, %(author)s
-                from (select date_trunc('week', clock_timestamp(), 'Asia/Ho_Chi_Minh') as at) monday
+                from (
+                    select date_trunc('week', clock_timestamp(), 'Asia/Ho_Chi_Minh') - interval '7 days' as at
+                ) monday
                 cross join generate_series(0, %(count)s - 1) as n
                 join ref.contact c
                     on c.code = (%(people)s::text[])[(n %% cardinality(%(people)s::text[])) + 1]
