@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from alerts import audit, rule_checks, rule_dry_run, rule_store, rule_tests
+from alerts import audit, rule_checks, rule_dry_run, rule_files, rule_store, rule_tests
 from alerts.incidents import ActRefusedError
 from ioc import warehouse
 
@@ -39,14 +39,29 @@ class RuleRefusedError(ActRefusedError):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def create_draft(code: str, user: str, *, settings: Settings | None = None, at: datetime | None = None) -> int:
-    """A draft that begins as a copy of the rule's newest approved version, with a reason still to be given.
+def create_draft(
+    code: str,
+    user: str,
+    *,
+    copy_of: int | None = None,
+    settings: Settings | None = None,
+    at: datetime | None = None,
+) -> int:
+    """A draft that begins as a copy of another version, with a reason still to be given.
+
+    Args:
+        code: The rule.
+        user: Who begins it.
+        copy_of: Number of the version to begin from, for example one to go back to, or one that was rejected; default:
+            the newest approved one.
+        settings: Settings of the stack; default: this process's.
+        at: The clock; default: now.
 
     Returns:
         The id of the new version.
 
     Raises:
-        ActRefusedError: no such rule, or somebody's draft of it is open.
+        ActRefusedError: no such rule or version, or somebody's draft of it is open.
     """
     at = at or datetime.now(UTC)
     try:
@@ -54,18 +69,19 @@ def create_draft(code: str, user: str, *, settings: Settings | None = None, at: 
             row = connection.execute(
                 """
                 select r.rule_id, v.rule_version_id, v.tests from alert.rule r join alert.rule_version v using (rule_id)
-                where r.code = %s order by v.status = 'approved' desc, v.version desc limit 1
+                where r.code = %s and (%s::int is null or v.version = %s)
+                order by v.status = 'approved' desc, lower(v.effective) desc limit 1
                 """,
-                (code,),
+                (code, copy_of, copy_of),
             ).fetchone()
             if row is None:
-                raise ActRefusedError("Không có quy tắc này.")
+                raise ActRefusedError("Không có quy tắc hoặc phiên bản này.")
             document = rule_store.read_document(connection, row[1])
             document = replace(document, effective_from=at, reason="")
-            version_id = rule_store.add_draft(connection, row[0], document, author=user, at=at, tests=row[2])
-            audit.record(
-                connection, at, user, "rule.draft_created", about=("rule", code), detail={"version_id": version_id}
-            )
+            tests = row[2] or rule_files.tests_of(code)
+            version_id = rule_store.add_draft(connection, row[0], document, author=user, at=at, tests=tests)
+            detail = {"version_id": version_id, "copy_of": copy_of}
+            audit.record(connection, at, user, "rule.draft_created", about=("rule", code), detail=detail)
     except psycopg.errors.UniqueViolation:
         raise ActRefusedError(
             "Quy tắc này đã có một bản nháp đang mở; hãy hoàn tất hoặc bỏ bản nháp đó trước."

@@ -56,9 +56,9 @@ def read(path: Path) -> list[RuleDocument]:
     return documents
 
 
-def tests_of(path: Path, code: str) -> str | None:
-    """The tests that lie beside a rule file for one of its rules, if there are any."""
-    file = path.parent / "tests" / f"{code}.yaml"
+def tests_of(code: str, folder: Path = FOLDER) -> str | None:
+    """The tests that lie beside the rule files of a folder for one of their rules, if there are any."""
+    file = folder / "tests" / f"{code}.yaml"
     return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
@@ -79,7 +79,7 @@ def load_first(connection: psycopg.Connection, path: Path) -> int:
         if document.code in known:
             continue
         at = datetime.now(UTC)
-        tests = tests_of(path, document.code)
+        tests = tests_of(document.code, path.parent)
         if tests is not None:
             report = _run_tests(path, document, tests)
             if not report.is_passed:
@@ -146,7 +146,7 @@ def import_drafts(
             elif document.code in open_ones:
                 outcome[document.code] = "open draft"
             else:
-                tests = tests_of(path, document.code)
+                tests = tests_of(document.code, path.parent)
                 rule_id = rule_store.ensure_rule(connection, document)
                 rule_store.add_draft(connection, rule_id, document, author=author, at=at, tests=tests)
                 audit.record(

@@ -163,14 +163,18 @@ def version_page(rule: Rule, version: int) -> HTMLResponse:
         raise NotFoundError
     return render(
         rule.request, "rule_version.html", rule=detail.rule, version=found, words=rule.words,
-        dry_run=dry_run_of(rule.database, found),
+        dry_run=dry_run_of(rule.database, found), may_copy=rule.user.is_engineer and detail.draft is None,
     )  # fmt: skip
 
 
 @router.post("/quy-tac/{code}/nhap", dependencies=[Depends(own_form)])
-def create_draft(rule: Rule, user: Engineer) -> Response:
-    """Begin a draft and go to its form."""
-    return rule.after(lambda: rule_admin.create_draft(rule.code, user.username, settings=rule.settings), "/soan")
+def create_draft(
+    rule: Rule, user: Engineer, copy_of: Annotated[int | None, Form(ge=1, le=2**31 - 1)] = None
+) -> Response:
+    """Begin a draft, as a copy of the version in force or of another one, and go to its form."""
+    return rule.after(
+        lambda: rule_admin.create_draft(rule.code, user.username, copy_of=copy_of, settings=rule.settings), "/soan"
+    )
 
 
 @router.get("/quy-tac/{code}/soan", response_class=HTMLResponse)

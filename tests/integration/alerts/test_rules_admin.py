@@ -253,6 +253,9 @@ def test_a_rejected_version_stays_as_it_was_and_a_new_draft_may_begin(office: Of
     assert office.document(second).thresholds == detail.current.document.thresholds
     rule_admin.discard_draft(second, "kysu", settings=office.settings, at=desk.at(3))
     assert [v.version for v in rule_views.rule(AQI, office.settings).versions] == [2, 1]
+    again = rule_admin.create_draft(AQI, "kysu", copy_of=2, settings=office.settings, at=desk.at(4))
+    assert office.document(again).thresholds == detail.versions[0].document.thresholds
+    assert detail.versions[0].document.thresholds != detail.current.document.thresholds
 
 
 def test_one_draft_of_a_rule_at_a_time(office: Office) -> None:
@@ -260,7 +263,7 @@ def test_one_draft_of_a_rule_at_a_time(office: Office) -> None:
     with pytest.raises(ActRefusedError, match="đã có một bản nháp đang mở"):
         office.draft(2)
     office.draft(2, "industrial_discharge.limit_ratio")
-    with pytest.raises(ActRefusedError, match="Không có quy tắc này"):
+    with pytest.raises(ActRefusedError, match="Không có quy tắc hoặc phiên bản này"):
         office.draft(2, "nothing")
 
 

@@ -178,6 +178,10 @@ def test_a_leader_turns_a_draft_down_with_a_reason(signed_in: Callable[[str], Pe
     assert "Bị trả lại" in page
     assert "Chưa đủ căn cứ" in page
     assert "Phiên bản 1 đang hiệu lực" in page
+    assert "copy_of" not in leader.text(f"{PATH}/phien-ban/2")
+    assert 'name="copy_of" value="2"' in engineer.text(f"{PATH}/phien-ban/2")
+    assert engineer.post(f"{PATH}/nhap", f"{PATH}/phien-ban/2", copy_of="2").status_code == 303
+    assert writer.form()["legal_basis"] == ["Văn bản khác"]
 
 
 def test_each_role_does_its_own_part_only(signed_in: Callable[[str], Person]) -> None:
