@@ -33,6 +33,12 @@ Mode = Literal["live", "backfill", "replay", "dry_run"]
 _AHEAD = timedelta(minutes=2)
 
 
+class ClockError(ValueError):
+    """The time that a run was given cannot be its clock."""
+
+    exit_code = 64
+
+
 @dataclass(frozen=True)
 class EvaluationReport:
     """What a run found.
@@ -91,17 +97,18 @@ def evaluate(
         tell: Fill the outbox in the same transaction; else it is left to ``telling.drain`` (the DAG has a task for it).
 
     Raises:
-        ValueError: ``at`` without a time zone, ``at`` in the future of a live run, or an unknown mode.
+        ClockError: ``at`` without a time zone, or in the future of a live run.
+        ValueError: an unknown mode.
         WarehouseUnreachable: no warehouse.
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode '{mode}' is not one of {', '.join(get_args(Mode))}")
     if at is not None and at.tzinfo is None:
-        raise ValueError(f"the time {at.isoformat()} has no time zone; write for example {at.isoformat()}+07:00")
+        raise ClockError(f"the time {at.isoformat()} has no time zone; write for example {at.isoformat()}+07:00")
     now = datetime.now(UTC)
     at = at or now
     if mode == "live" and at > now + _AHEAD:
-        raise ValueError(
+        raise ClockError(
             f"the time {at.isoformat()} lies in the future: a live run would find every series silent; use --dry-run"
         )
     with warehouse.connect("alerts", settings, autocommit=True) as connection:

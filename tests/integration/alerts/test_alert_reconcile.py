@@ -168,30 +168,6 @@ def silence(desk: Desk, hour: float, until: float, kind: str = "silence", **chan
     )
 
 
-def test_after_a_silence_only_what_is_still_true_is_told(desk: Desk) -> None:
-    """Five hours of silence with fresh data: one episode begins and ends inside, another goes on."""
-    silence(desk, 0, 5)
-    desk.signal({1: 120, 2: 60, 3: 60, 4: 60, 5: 60}, station="OVER")
-    desk.signal({1: 60, 2: 120, 3: 120, 4: 120, 5: 120}, station="STILL")
-    for hour in range(1, 5):
-        desk.tick(hour + 0.1)
-    assert desk.subjects() == []
-    assert desk.one("select count(*) from alert.incident") == 2, "state stays live"
-    desk.tick(5.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
-    assert "STILL" in desk.one("select body from notify.inbox where incident_ids <> '{}' and body like '[%%'")
-
-
-def test_an_end_inside_a_maintenance_window_is_told_after_it(desk: Desk) -> None:
-    desk.signal({0: 120, 1: 60, 2: 60, 3: 60, 4: 60})
-    desk.tick(0.1)
-    silence(desk, 0.5, 4, kind="maintenance")
-    desk.tick(2.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
-    desk.tick(4.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém", "Đã hết cảnh báo"]
-
-
 def test_a_silence_has_a_ceiling_a_scope_and_can_be_lifted(desk: Desk) -> None:
     silence(desk, 0, 9, max_level=2, scope=suppressions.Scope(entity_pattern="TH-%"))
     desk.signal({0: 120, 1: 250}, station="TH-01")
