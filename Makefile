@@ -40,6 +40,10 @@ fmt: install ## Put the code into shape
 bench: install ## Run the benchmarks (NAME="…" picks some)
 	@$(RUN) ioc.cli bench $(NAME)
 
+.PHONY: mutations
+mutations: install ## Plant faults in the alert code, one at a time: the tests must notice each (ARGS="…" picks some)
+	@$(RUN) tests.mutations $(ARGS)
+
 .PHONY: ci
 ci: ## What CI runs: lint and tests on whatever machine this is
 	@.ci/run
