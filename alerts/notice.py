@@ -110,6 +110,7 @@ class Teller:
         incident_ids: Sequence[uuid.UUID] = (),
         rule_version_ids: Sequence[int] = (),
         incident_levels: Sequence[int] = (),
+        urgency: int | None = None,
     ) -> int:
         """Queue one message of any kind: the only way into the outbox.
 
@@ -126,6 +127,7 @@ class Teller:
             rule_version_ids: The rule versions that led to it.
             incident_levels: What it says of each of them. Given, a message that waited through quiet hours is dropped
                 when none of it is true any more; not given, it stays true.
+            urgency: The level that decides whether it waits, where that is not ``level``.
 
         Returns:
             1 when the message is new, 0 when it was already there.
@@ -133,7 +135,7 @@ class Teller:
         said: dict[uuid.UUID, int | None] = dict.fromkeys(incident_ids)
         said |= dict(zip(incident_ids, incident_levels, strict=bool(incident_levels)))
         return self._queue(
-            to, (template_code, context), plain, level=level, urgency=level, said=said,
+            to, (template_code, context), plain, level=level, urgency=level if urgency is None else urgency, said=said,
             rule_version_ids=rule_version_ids, is_paced=False,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from alerts.channels import all_channels
@@ -15,12 +16,11 @@ from alerts.notice import Destination
 from alerts.told import Address, Told, is_news
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import psycopg
 
     from alerts.notice import Teller
 
+_WORTH_TELLING = timedelta(days=7)
 _Key = tuple[Any, int, str]  # incident, contact, channel
 
 
@@ -141,6 +141,14 @@ class Debts:
                 """,
                 new,
             )
+
+
+def forget_old(connection: psycopg.Connection, at: datetime) -> None:
+    """Debts about what has been over for a week, with no data since that would let it be spoken of."""
+    connection.execute(
+        "delete from notify.owed o using alert.incident i where i.incident_id = o.incident_id and i.closed_at < %s",
+        (at - _WORTH_TELLING,),
+    )
 
 
 def _urgency(row: dict[str, Any]) -> int:

@@ -46,7 +46,7 @@ difference as (
     where ro.calendar_code is null or greatest(i.level, told.told_level) >= 3
         or ref.is_working_time(ro.calendar_code, %(at)s)
 )
-select d.*, owed.is_owed, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
+select d.*, owed.route_id is not null as is_owed, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
     coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en
 from difference d
 join alert.rule_version v using (rule_version_id)
@@ -62,10 +62,8 @@ left join lateral (
     where t.rule_version_id = d.rule_version_id and t.level = d.true_level
     order by (t.scope_kind, t.scope_value) = ('entity', d.entity_id) desc, t.scope_kind = 'province' desc limit 1
 ) label on true
-cross join lateral (
-    select exists (
-        select from notify.owed o where (o.incident_id, o.route_id) = (d.incident_id, d.route_id)) as is_owed
-) owed
+left join (select distinct incident_id, route_id from notify.owed) owed
+    on (owed.incident_id, owed.route_id) = (d.incident_id, d.route_id)
 """
 _MISMATCH = (
     _FACTS.replace(
@@ -79,7 +77,7 @@ _MISMATCH = (
 """,
     )
     + """
-where (d.told_level <> d.now_level or owed.is_owed)
+where (d.told_level <> d.now_level or owed.route_id is not null)
     and (d.kind <> 'value' or %(at)s - st.last_ok_at <= v.notify_max_age
         or d.close_reason in ('retired', 'rule_disabled', 'rule_ended'))
     and not alert.is_suppressed(d.rule_code, d.entity_id, d.unit_code, d.kind, greatest(d.told_level, d.now_level),
@@ -114,6 +112,7 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
     """Compare and tell, in the transaction of ``connection``; two reconcilers wait for each other."""
     connection.execute("select pg_advisory_xact_lock(hashtext('alerts:reconcile'))")
     quiet.release(connection, at)
+    owed.forget_old(connection, at)
     cursor = connection.cursor(row_factory=dict_row)
     routes = {row["route_id"]: row for row in cursor.execute("select * from notify.route where is_enabled")}
     rows = cursor.execute(_MISMATCH, {"at": at}).fetchall()
