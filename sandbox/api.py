@@ -266,6 +266,15 @@ class Interface:
         """Let something happen right after so many more questions for records were answered."""
         self._meanwhile.append((self._answered() + questions, act))
 
+    def advance(self, now: int) -> int:
+        """See :class:`sandbox.stand_in.StandIn`; the office's own clock says what is due."""
+        del now
+        return self.store.advance()
+
+    def health(self) -> dict[str, Any]:
+        """See :class:`sandbox.stand_in.StandIn`."""
+        return {"records": len(self.store.records()), "now": self.store.clock.now().isoformat()}
+
     def application(self) -> FastAPI:
         """An application of its own, for a test."""
         application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -388,6 +397,9 @@ class Interface:
 
     def _spoilt_answer(self, answer: dict[str, Any], request: Request) -> Response:
         text = json.dumps(answer, ensure_ascii=False)
+        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+            # Half a character: JSON can only spell it.
+            text = json.dumps(answer)
         if self._strike("truncated") is not None:
             return self._answer(text[: len(text) // 2], 200, {})
         if self._strike("broken") is not None:

@@ -214,15 +214,16 @@ class _Extraction:
             value = ledger.read_cursor(connection, self.domain, name)
             known = {} if self.mode == "replay" else ledger.known_content(connection, self.domain, reader.resource)
         read_until = datetime.fromisoformat(value["changed_until"]) if "changed_until" in value else None
+        last_read = datetime.fromisoformat(value["listed_at"]) if "listed_at" in value else None
         started, pages = datetime.now(UTC), list[str]()
         try:
-            for item in reader.read(read_until if live else self.since, self.until):
+            for item in reader.read(read_until if live else self.since, self.until, last_read):
                 if isinstance(item, Page):
                     pages.append(item.file.uri)
                     self._file(parser, item.file, item.body, known.get(item.file.uri))
                     if self._is_full(self._current()):
                         self._commit()
-                elif live and (read_until is None or item.changed_until > read_until):
+                elif live and (item.rewound or read_until is None or item.changed_until > read_until):
                     read_until = item.changed_until
                     self._current().move_cursor(name, {**value, "changed_until": read_until.isoformat()})
         finally:

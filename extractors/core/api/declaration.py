@@ -6,7 +6,7 @@ A name that nobody knows, a missing one or a contradiction is refused when the f
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -226,7 +226,7 @@ class Api:
         name: Of the file, and fragment of the source URI.
         entity: Table of the records.
         records: Dotted path of the list in an answer; empty when the answer is the list.
-        key: Columns that say what a record is about.
+        key: Columns that say what a record is about; required.
         columns: The mapping. A column ``payload`` with the whole record comes by itself.
         changed: Column of the source's own time of change; the cursor comes from it.
         volatile: Fields that differ at every reading and say nothing (seconds left, signed links): not compared and
@@ -283,9 +283,13 @@ def load(path: Path) -> Api:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         window = content.pop("window", None)
+        # A record that does not say what it is about cannot be told from another.
+        key = set(content.get("key", []))
         return Api(
             name=path.stem,
-            columns=_fields(content.pop("columns", {})),
+            columns=tuple(
+                replace(c, required=True) if c.name in key else c for c in _fields(content.pop("columns", {}))
+            ),
             request=Request(**content.pop("request", {})),
             auth=Auth(**content.pop("auth", {})),
             paging=Paging(**_tuples(content.pop("paging", {}))),

@@ -6,7 +6,8 @@ nothing). A reading begins before it by the overlap, because a source may show a
 
 Pages shift when records come, go or change places while they are read. A window of several pages is therefore walked
 again until a walk brings nothing new; records that changed after the first walk began do not count, for they come with
-the next window anyway. ``keyset`` and ``cursor`` paging cannot shift and are walked once.
+the next window anyway. ``keyset`` and ``cursor`` paging cannot shift; they are walked again only after a page without
+records in the middle, or when the source counts more records than it showed.
 """
 
 from __future__ import annotations
@@ -51,9 +52,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Position:
-    """Everything that the source changed up to here has been handed over."""
+    """Everything that the source changed up to here has been handed over.
+
+    Attributes:
+        changed_until: By the source's own clock.
+        rewound: That clock has been put back: the position may lie before an earlier one.
+    """
 
     changed_until: datetime
+    rewound: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,9 @@ class _Fetched:
     answer: Answer
     records: list[Any]
     total: int | None
-    digests: set[bytes] = field(default_factory=set)
+    # All its records by content, and those of them that changed before the reading began.
+    marks: set[bytes] = field(default_factory=set)
+    settled: set[bytes] = field(default_factory=set)
 
 
 class Reader:
@@ -95,12 +104,15 @@ class Reader:
         """Close; never raises."""
         self._client.close()
 
-    def read(self, cursor: datetime | None = None, end: datetime | None = None) -> Iterator[Page | Position]:
+    def read(
+        self, cursor: datetime | None = None, end: datetime | None = None, last_read: datetime | None = None
+    ) -> Iterator[Page | Position]:
         """Pages, and how far the source has been read.
 
         Args:
             cursor: Where an earlier reading ended; None = the declared start.
             end: Where to end, if the source can be asked so; None = with the newest.
+            last_read: When that earlier reading was, by our clock: used as a span only.
 
         Raises:
             Retriable: the source does not answer, or its pages never hold still. What was handed over is good.
@@ -110,7 +122,15 @@ class Reader:
         if window is None:
             yield from self._settled(_Span(None))
             return
-        begin = cursor - window.overlap if cursor else window.start
+        yield from self._from(cursor - window.overlap if cursor else window.start, end)
+        if cursor and last_read and self._clock and self._clock < cursor:
+            _LOG.warning("%s: its clock has been put back to %s, before the cursor", self.resource, self._clock)
+            self._newest = None
+            away = max(datetime.now(UTC) - last_read, timedelta())
+            for item in self._from(self._clock - away - window.overlap, end):
+                yield Position(item.changed_until, rewound=True) if isinstance(item, Position) else item
+
+    def _from(self, begin: datetime | None, end: datetime | None) -> Iterator[Page | Position]:
         if self._api.paging.kind == "keyset":
             yield from self._keyset(begin, end)
             return
@@ -153,20 +173,22 @@ class Reader:
         """Every page of a window, walked until nothing new comes."""
         api, seen = self._api, set[bytes]()
         for walk in range(1, api.paging.walks + 1):
-            count, shifting, fresh = 0, False, False
+            count, shifting, fresh, blank = 0, False, False, False
             met: set[bytes] = set()
             total: int | None = None
             for page in self._walk(span):
                 count += len(page.records)
                 total = page.total
                 # Alone on a page that is not full, nothing can have slipped away from it.
-                shifting = shifting or (bool(page.records) and (page.number > 1 or count >= api.paging.size))
-                fresh = fresh or not page.digests <= seen
-                met |= page.digests
+                moved = api.paging.shifts and (page.number > 1 or count >= api.paging.size)
+                shifting = shifting or (bool(page.records) and (moved or blank))
+                blank = blank or not page.records
+                fresh = fresh or not page.settled <= seen
+                met |= page.settled
                 yield from self._handing_over(page, walk)
             seen |= met
             gap = total is not None and total > count
-            if not api.paging.shifts or (walk == 1 and not shifting and not gap) or (walk > 1 and not fresh):
+            if (walk == 1 and not shifting and not gap) or (walk > 1 and not fresh):
                 if gap:
                     _LOG.warning("%s: counts %s records and shows %s", self.resource, total, count)
                 return
@@ -187,8 +209,8 @@ class Reader:
     def _walk(self, span: _Span) -> Iterator[_Fetched]:
         paging, shown = self._api.paging, self._asked(span)
         url, extra, linked = self._url, dict[str, str](), False
-        visited, links = dict[frozenset[str], int](), set[str]()
-        empty = received = 0
+        visited, links = dict[bytes, int](), set[str]()
+        empty = received = longest = 0
         for number in range(1, paging.most_pages + 1):
             if paging.kind == "page":
                 extra = {paging.parameter: str(paging.first + number - 1)}
@@ -200,7 +222,8 @@ class Reader:
                 return
             received += len(page.records)
             empty = 0 if page.records else empty + 1
-            over = self._turned_back(page, visited)
+            longest = max(longest, len(page.records))
+            over = self._turned_back(page, visited, longest)
             yield page
             # A full page may have another behind it, whatever the source counts.
             whole = page.total is not None and received >= page.total and len(page.records) < paging.size
@@ -224,17 +247,17 @@ class Reader:
             f"raise most_pages in apis/{self._api.name}.toml"
         )
 
-    def _turned_back(self, page: _Fetched, visited: dict[frozenset[str], int]) -> bool:
+    def _turned_back(self, page: _Fetched, visited: dict[bytes, int], longest: int) -> bool:
         """Whether the page came before: the end, pushed on by new records, when it is shorter than others.
 
         Raises:
             Fatal: a page as long as the others has come for the third time, which is no chance any more.
         """
-        content = frozenset(canonical(record, self._api.volatile) for record in page.records)
-        if not content:
+        if not page.records:
             return False
+        content = hashlib.sha256(b"".join(sorted(page.marks))).digest()
         visited[content] = times = visited.get(content, 0) + 1
-        if times > 1 and len(content) < max(map(len, visited)):
+        if times > 1 and len(page.records) < longest:
             return True
         if times > _SAME_PAGE:
             raise Fatal(
@@ -246,7 +269,7 @@ class Reader:
     def _keyset(self, begin: datetime | None, end: datetime | None) -> Iterator[Page | Position]:
         """Each question begins at the moment of the last record. Every answer is whole, so the cursor goes along."""
         paging, seen = self._api.paging, set[bytes]()
-        span, stumbled = _Span(begin, end), False
+        span, stumbled, full, length = _Span(begin, end), False, paging.size, 0
         for number in range(1, paging.most_pages + 1):
             shown = self._asked(span)
             page = self._fetch(self._url, {**self._api.request.parameters, **self._size(), **shown}, shown, number)
@@ -258,21 +281,24 @@ class Reader:
                     f"{self.resource}: its records are not in order of change, so keyset paging would lose some; "
                     f"declare another kind in apis/{self._api.name}.toml"
                 )
-            marks = {hashlib.sha256(canonical(r, self._api.volatile).encode()).digest() for r in page.records}
             yield from self._handing_over(page, 1)
             yield from self._position(span)
-            if seen and not marks and not stumbled:
+            if seen and not page.records and not stumbled:
                 # The question includes the last record, so an empty answer is none.
                 stumbled = True
                 continue
-            if marks <= seen:
-                if len(page.records) >= paging.size and not (moments and span.begin and moments[-1] > span.begin):
+            if page.marks <= seen:
+                cut = len(page.records) >= full or (page.total or 0) > len(page.records)
+                if page.records and cut and not (moments and span.begin and moments[-1] > span.begin):
                     raise Fatal(
                         f"{self.resource}: {len(page.records)} records have the same moment of change and fill the "
                         f"page; raise size in apis/{self._api.name}.toml"
                     )
                 return
-            seen |= marks
+            if seen:
+                # There was more behind the page before, so that was as long as the source makes one.
+                full = min(full, length)
+            seen, length = seen | page.marks, len(page.records)
             if moments:
                 span = _Span(max(moments[-1], begin or moments[-1]), end)
         raise Fatal(f"{self.resource}: no end after {paging.most_pages} pages; raise most_pages or size")
@@ -305,22 +331,26 @@ class Reader:
             self._clock = self._source_clock(answer)
         records = records_in(answer.content, api.records)
         assert records is not None
-        total = at(answer.content, api.paging.total) if api.paging.total else None
-        page = _Fetched(number, shown, answer, records, total if isinstance(total, int) else None)
+        total = str(at(answer.content, api.paging.total)) if api.paging.total else ""
+        page = _Fetched(number, shown, answer, records, int(total) if total.isdigit() else None)
         horizon = self._now()
         for record in records:
+            mark = hashlib.sha256(canonical(record, api.volatile).encode()).digest()
+            page.marks.add(mark)
             changed = self._parser.changed(record)
             if changed is not None:
                 self._newest = max(changed, self._newest or changed)
             if changed is None or changed <= horizon:
-                page.digests.add(hashlib.sha256(canonical(record, api.volatile).encode()).digest())
+                page.settled.add(mark)
         return page
 
     def _content(self, body: bytes) -> Any:
         """The JSON of an answer that has records, and that says itself that all is well."""
         api = self._api
         content = json_of(body)
-        if api.success and (said := str(at(content, api.success))) not in api.success_values:
+        said = at(content, api.success)
+        said = str(said).lower() if isinstance(said, bool) else str(said)
+        if api.success and said not in api.success_values:
             raise Unusable(f"answers with status 200, but says {api.success} = {said[:50]}")
         if records_in(content, api.records) is None:
             names = ", ".join(sorted(map(str, content)))[:200] if isinstance(content, dict) else "no object"

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from extractors.core.formats import SourceFile
 
 _CHUNK = 5_000
-_LARGEST = Decimal(10) ** 15
+_MOST_DIGITS = 15
+_MOST_DECIMALS = 50
+_DEEPEST = 100
 _BOOLEANS = {"true": "t", "1": "t", "co": "t", "yes": "t", "false": "f", "0": "f", "khong": "f", "no": "f"}
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
 
@@ -43,7 +45,7 @@ def read_json(data: bytes) -> Any:
         ValueError: it is no JSON, or is nested too deep to be one.
     """
     try:
-        return json.loads(decode(data), parse_float=Decimal, parse_int=_integer, parse_constant=lambda _: None)
+        return json.loads(decode(data), parse_float=_real, parse_int=_integer, parse_constant=lambda _: None)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
 
@@ -61,15 +63,22 @@ def at(value: Any, path: str) -> Any:
 
 
 def records_in(answer: Any, path: str) -> list[Any] | None:
-    """The records at ``path``; None when there is no list. ``null`` is no records, one object is one record."""
-    parent, _, last = path.rpartition(".")
-    holder = at(answer, parent)
-    found = holder.get(last, "") if isinstance(holder, dict) and last else at(answer, path)
-    if found is None:
+    """The records at ``path``; None when there is no list. ``null`` is no records, one object is one record.
+
+    One that is nested deeper than anything sensible becomes a text that says so, and so a reject.
+    """
+    found = answer
+    for step in filter(None, path.split(".")):
+        if found is None:
+            break
+        if not isinstance(found, dict) or step not in found:
+            return None
+        found = found[step]
+    if found is None and path:
         return []
-    if isinstance(found, dict) and last:
-        return [found]
-    return found if isinstance(found, list) else None
+    if isinstance(found, dict) and path:
+        found = [found]
+    return [_shallow(record) for record in found] if isinstance(found, list) else None
 
 
 def readable_moment(found: Any, column: Field) -> datetime | None:
@@ -196,7 +205,8 @@ def _value(record: dict[str, Any], parent: dict[str, Any], column: Field) -> str
     if found is None:
         value = None
     elif column.type == "moment":
-        value = at_.isoformat() if (at_ := _moment(found, column)) else None
+        # PostgreSQL knows no offset of 16 hours and more, which people do send.
+        value = at_.astimezone(UTC).isoformat() if (at_ := _moment(found, column)) else None
     elif column.type == "date":
         value = day.isoformat() if (day := _date(found, column)) else None
     elif column.type == "json":
@@ -227,8 +237,10 @@ def _number(found: Any, column: Field) -> str | None:
         except BadValue:
             raise _Refused("bad_value", f"'{column.path}' holds '{raw_text(found)[:200]}', no number") from None
     value = Decimal(found)
-    if abs(value) >= _LARGEST:
-        raise _Refused("bad_value", f"'{column.path}' is larger than 10^15")
+    if not value:
+        return "0"
+    if value.adjusted() >= _MOST_DIGITS or int(value.as_tuple().exponent) < -_MOST_DECIMALS:
+        raise _Refused("bad_value", f"'{column.path}' has more than {_MOST_DIGITS} digits or {_MOST_DECIMALS} decimals")
     return f"{value:f}"
 
 
@@ -269,7 +281,7 @@ def _moment(found: Any, column: Field) -> datetime | None:
             result = moment_as(text, column.format)
         elif isinstance(found, str):
             result = moment(text) or datetime.fromisoformat(text)
-    except (ValueError, InvalidOperation, OverflowError, OSError):
+    except (ValueError, ArithmeticError, OSError):
         result = None
     if result is None or result.year > 9000:
         raise _Refused("bad_timestamp", f"'{column.path}' holds '{raw_text(text)[:200]}', no moment as declared")
@@ -305,6 +317,27 @@ def _month(found: Any, column: Field, file: SourceFile) -> tuple[int, int]:
 def _integer(text: str) -> Any:
     # Python refuses to read longer ones; nobody counts so far.
     return int(text) if len(text) <= 400 else text
+
+
+def _real(text: str) -> Any:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def _shallow(record: Any) -> Any:
+    level = [record]
+    for _ in range(_DEEPEST):
+        level = [
+            one
+            for value in level
+            if isinstance(value, dict | list)
+            for one in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return record
+    return f"(nested more than {_DEEPEST} deep; the landed page has it whole)"
 
 
 def _plain(value: Any) -> Any:

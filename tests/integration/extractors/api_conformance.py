@@ -147,10 +147,7 @@ class ApiConformance(PagingConformance):
             self.fill(office, first, self.page, step_s=600)
             self.load(office)
         piecewise = self.rows(settings)
-        with warehouse.connect("owner", settings) as connection:
-            for entity in entities_of(self.domain):
-                connection.execute(f"truncate raw_{self.domain}.{entity.name}")
-            connection.execute("truncate ops.load_batch, ops.source_file, ops.cursor cascade")
+        self.forget(settings)
         self.load(office)
         assert self.rows(settings) == piecewise
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from api_conformance import ApiConformance
+from fastapi import FastAPI
 from paging_conformance import PagingConformance
 
 import extractors
+from extractors.core.errors import Fatal, Retriable
+from extractors.core.pipeline import extract
 from ioc import warehouse
-from sandbox.api import Clock, Interface, Store
+from sandbox.api import Clock, Interface, Store, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +29,11 @@ NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 _DECLARATION = (Path(__file__).parent / "permits.toml").read_text(encoding="utf-8")
 
 
-def declare(folder: Path, domain: str, declaration: str) -> None:
+def declare(folder: Path, domain: str, declaration: str, name: str = "permits") -> None:
     """Lay a domain out: nothing but its declaration."""
     apis = folder / domain / "apis"
-    apis.mkdir(parents=True)
-    (apis / "permits.toml").write_text(declaration, encoding="utf-8")
+    apis.mkdir(parents=True, exist_ok=True)
+    (apis / f"{name}.toml").write_text(declaration, encoding="utf-8")
 
 
 class Permits(PagingConformance):
@@ -119,6 +123,88 @@ class TestByPageNumber(Permits, ApiConformance):
         assert statuses.count(401) == 1
         self.assert_nothing_lost(settings, office)
 
+    def test_whatever_a_record_holds_postgresql_takes_it_or_it_is_a_counted_reject(
+        self, settings: Settings, office: Interface
+    ) -> None:
+        hostile: list[Any] = [
+            {"ghiChu": "a\x00b", "chuHo": {"hoTen": "NUL \x00 \ud800 \\\\ \t\n"}},
+            {"lePhi": 10**300},
+            {"lePhi": float("inf"), "ghiChu": float("nan")},
+            {"henTra": "31/02/2026 25:00"},
+            {"ngayNhan": "2026-03-02T00:00:00+20:00"},
+            {"sau": json.loads("[" * 200 + "]" * 200)},
+            {"x\x00y": {"\ud800": 10**400}},
+            {"cacBuoc": [{"thuTu": "một"}, 5, {"thuTu": 1}]},
+            {"cacBuoc": {"thuTu": 1, "donVi": "một đối tượng"}},
+        ]
+        for number, fields in enumerate(hostile):
+            office.store.change(self.key(number), fields)
+        report = self.load(office)
+        # Rejected: 10^300, no such day, nested too deep, and two of the steps.
+        assert (report.rejected, report.loaded) == (5, len(hostile) - 3 + 2)
+        names = self.query(settings, "select holder_name from raw_permits.permit where holder_name is not null")
+        assert names == [("NUL ␀ ? \\\\ \t\n",)]
+        codes = self.query(settings, "select reason_code from ops.rejected_row order by 1")
+        assert [code for (code,) in codes] == [
+            "bad_timestamp", "bad_value", "bad_value", "not_a_record", "not_a_record",
+        ]  # fmt: skip
+
+
+class TestInSlices(Permits):
+    """A long stretch is read slice by slice, each kept before the next begins."""
+
+    declaration = _DECLARATION.replace(
+        "overlap_minutes = 10", "overlap_minutes = 10\nstart = 2026-03-01T00:00:00+07:00\nslice_hours = 6"
+    )
+
+    def test_a_stretch_is_cut_and_what_was_read_stays_read(self, settings: Settings, office: Interface) -> None:
+        office.store.clock.move(-20 * 3600)
+        expected = self.fill(office, 0, 20, step_s=3600)
+        office.misbehave("status", 503, after=9, count=1000)
+        with pytest.raises(Retriable):
+            self.load(office)
+        cursor, held = self.cursor(settings), self.newest(settings)
+        assert cursor is not None, "the first slices are behind us"
+        assert all(key in held for key, at in office.store.changed() if at <= cursor)
+        office.behave()
+        asked = len(office.questions)
+        assert self.load(office).loaded == expected - sum(self.rows_in(self.fields(int(key[2:]))) for key in held)
+        began = datetime.fromisoformat(office.questions[asked].query["updatedSince"])
+        assert began == cursor - timedelta(minutes=10)
+        self.assert_nothing_lost(settings, office)
+
+    def test_silent_slices_grow_so_that_a_quiet_year_is_a_few_questions(
+        self, settings: Settings, office: Interface
+    ) -> None:
+        self.fill(office, 0, 1)
+        self.load(office)
+        asked = len(office.questions)
+        office.store.clock.move(365 * 86400)
+        self.fill(office, 1, 1)
+        self.load(office)
+        assert len(office.questions) - asked < 40
+        self.assert_nothing_lost(settings, office)
+
+
+class TestByCursor(Permits):
+    declaration = _DECLARATION.replace(
+        'kind = "page"', 'kind = "cursor"\nparameter = "from"\nnext = "data.next"'
+    ).replace('kind = "token"\npath = "/token"\nrefresh = "refresh_token"', 'kind = "uri"')
+
+    def interface(self) -> Interface:
+        return Interface(Store(Clock(NOW)), path="/permits", most=self.page, paging="cursor", login="basic")
+
+    def test_a_cursor_that_has_ended_is_no_fault_of_the_declaration(
+        self, settings: Settings, office: Interface
+    ) -> None:
+        expected = self.fill(office, 0, 3 * self.page)
+        office.misbehave("status", 410, after=1)
+        with pytest.raises(Retriable, match="to a page that it named itself"):
+            self.load(office)
+        self.load(office)
+        assert len(self.rows(settings)) == expected
+        self.assert_nothing_lost(settings, office)
+
 
 class TestByOffset(Permits):
     declaration = _DECLARATION.replace('kind = "page"', 'kind = "offset"\nparameter = "offset"')
@@ -145,3 +231,49 @@ class TestByMomentOfChange(Permits):
 
     def interface(self) -> Interface:
         return Interface(Store(Clock(NOW)), path="/permits", most=self.page, paging="keyset", login="key")
+
+
+def test_a_whole_list_without_times_of_change_is_compared_by_content(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The simplest source there is: one address, one list, no login, no window."""
+    declare(
+        tmp_path / "rooms", "ports",
+        'entity = "port"\nkey = ["code"]\n[request]\npath = "/ports"\n[columns]\n'
+        'code = { path = "id" }\nname_vi = { path = "ten" }\n', "ports",
+    )  # fmt: skip
+    monkeypatch.setattr(extractors, "__path__", [*extractors.__path__, str(tmp_path / "rooms")])
+    answers = [
+        [{"id": "LH", "ten": "Lạch Hới"}, {"id": "NS", "ten": "Nghi Sơn"}],
+        [{"id": "LH", "ten": "Lạch Hới"}, {"id": "NS", "ten": "Nghi Sơn"}],
+        [{"id": "LH", "ten": "Cảng Lạch Hới"}, {"id": "NS", "ten": "Nghi Sơn"}],
+        [{"id": "LH", "ten": "Lạch Hới"}, {"id": "NS", "ten": "Nghi Sơn"}],
+    ]
+    application = FastAPI()
+    application.add_api_route("/ports", lambda: answers.pop(0))
+    with serve(application) as url:
+        loaded = [extract("ports", source_uris=[url]).loaded for _ in range(4)]
+    assert loaded == [2, 0, 1, 1]
+    with warehouse.connect("transformer", settings) as connection:
+        names = connection.execute("select name_vi from raw_ports.port where code = 'LH' order by _batch_id").fetchall()
+    assert [name for (name,) in names] == ["Lạch Hới", "Cảng Lạch Hới", "Lạch Hới"]
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_source_that_names_no_interface_is_told_which_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, table in (("permits", "permit"), ("fees", "fee")):
+        declare(
+            tmp_path / "rooms", "licences",
+            f'entity = "{table}"\nkey = ["code"]\n[columns]\ncode = {{ path = "id" }}\n', name,
+        )  # fmt: skip
+    monkeypatch.setattr(extractors, "__path__", [*extractors.__path__, str(tmp_path / "rooms")])
+    with pytest.raises(Fatal, match=r"known: fees, permits.*https://…#<name>"):
+        extract("licences", source_uris=["http://127.0.0.1:1/"])
+    declare(
+        tmp_path / "rooms", "licences",
+        'entity = "fee"\nkey = ["code"]\n[columns]\ncode = { path = "id" }\n', "again",
+    )  # fmt: skip
+    with pytest.raises(Fatal, match="name the same table"):
+        extract("licences", source_uris=["http://127.0.0.1:1/#fees"])
