@@ -50,7 +50,8 @@ def browser() -> str | None:
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; changes nothing."""
     return [
-        *_python(), *_postgres(settings), *_superset(), *_room(settings), *_ports(settings), *_memory(), *_browser(),
+        *_python(), *_postgres(settings), *_superset(), *_room(settings), *_ports(settings), *_messages(settings),
+        *_memory(), *_browser(),
     ]  # fmt: skip
 
 
@@ -112,6 +113,26 @@ def _ports(settings: Settings) -> Iterator[Finding]:
                 f"{program.title} needs it, and {processes.holder_of(port)} holds it: set IOC_PORT_BASE",
             )  # fmt: skip
     yield Finding("ports", "ok", f"looked at those from {settings.port_base} (IOC_PORT_BASE)")
+
+
+def _messages(settings: Settings) -> Iterator[Finding]:
+    from alerts.gateways import configured
+
+    mail = "the sandbox's mailbox" if settings.smtp_url is None else "IOC_SMTP_URL"
+    if settings.smtp_url is None and not settings.with_sandbox:
+        yield Finding("mail", "missing", "no mail server: set IOC_SMTP_URL, or no alarm leaves by mail")
+    else:
+        yield Finding("mail", "ok", mail)
+    try:
+        gateways = [name for name, _ in configured(settings)]
+    except ValueError as error:
+        yield Finding("SMS", "missing", str(error))
+        return
+    if not gateways:
+        yield Finding("SMS", "note", "no gateway (IOC_SMS_GATEWAY): nobody is told by SMS")
+    else:
+        where = "IOC_SMS_GATEWAY" if settings.sms_gateway else "the sandbox's phones, /sms"
+        yield Finding("SMS", "ok", f"{', then '.join(gateways)} ({where})")
 
 
 def _memory() -> Iterator[Finding]:

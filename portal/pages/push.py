@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from alerts import push_subscriptions
@@ -33,10 +34,20 @@ def key(settings: Config, _user: SignedIn) -> Response:
     return JSONResponse({"key": public_key(settings)})
 
 
+async def _sent(request: Request) -> dict[str, Any]:
+    """The JSON object that a script sent; read by hand, because the form token makes FastAPI expect a form."""
+    try:
+        read = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        read = None
+    return read if isinstance(read, dict) else {}
+
+
+Sent = Annotated[dict[str, Any], Depends(_sent)]
+
+
 @router.post("/api/push/subscription", dependencies=[Depends(own_form)])
-def switch_on(
-    request: Request, settings: Config, user: SignedIn, subscription: Annotated[dict[str, object], Body()]
-) -> Response:
+def switch_on(request: Request, settings: Config, user: SignedIn, subscription: Sent) -> Response:
     """Send this browser what concerns the user; the body is the browser's ``PushSubscription``."""
     keys = subscription.get("keys")
     if not isinstance(keys, dict):
@@ -56,7 +67,7 @@ def switch_on(
 
 
 @router.post("/api/push/unsubscription", dependencies=[Depends(own_form)])
-def switch_off(settings: Config, user: SignedIn, endpoint: Annotated[str, Body(embed=True)]) -> Response:
+def switch_off(settings: Config, user: SignedIn, subscription: Sent) -> Response:
     """Send this browser nothing more."""
-    push_subscriptions.unsubscribe(user.username, endpoint, settings)
+    push_subscriptions.unsubscribe(user.username, str(subscription.get("endpoint", "")), settings)
     return JSONResponse({"status": "off"})

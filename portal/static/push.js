@@ -41,7 +41,7 @@ const turn = async () => {
       show("off");
       return;
     }
-    if ((await Notification.requestPermission()) !== "granted") {
+    if (Notification.permission !== "granted" && (await Notification.requestPermission()) !== "granted") {
       show("denied");
       return;
     }
@@ -65,7 +65,9 @@ const begin = async () => {
     return;
   }
   button.addEventListener("click", turn);
-  show((await subscription()).now ? "on" : "off");
+  // The worker is installed on the first click; whoever only looks at the page gets none.
+  const worker = await navigator.serviceWorker.getRegistration("/");
+  show(worker && (await worker.pushManager.getSubscription()) ? "on" : "off");
 };
 
 if (place) begin().catch((error) => show("failed", `${place.dataset.failed} (${error.message})`));
