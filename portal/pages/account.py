@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -21,6 +21,9 @@ from portal.web import (
     render,
     session_cookie,
 )
+
+if TYPE_CHECKING:
+    from portal.database import Database
 
 router = APIRouter(include_in_schema=False)
 
@@ -73,9 +76,21 @@ def logout(database: Db, settings: Config, who: Reader) -> Response:
 
 
 @router.get("/tai-khoan", response_class=HTMLResponse)
-def account_page(request: Request, _user: SignedIn) -> Response:
+def account_page(request: Request, database: Db, user: SignedIn) -> Response:
     """Who I am, and the form for a new password."""
-    return render(request, "account.html", problem=None, done=False)
+    return _account(request, database, user)
+
+
+def _account(
+    request: Request, database: Database, user: users.User, *, problem: str | None = None, done: bool = False
+) -> HTMLResponse:
+    unit = database.row(
+        "select name_vi from ref.org_unit where code = %(code)s order by valid desc limit 1", {"code": user.unit_code}
+    )
+    return render(
+        request, "account.html", status=422 if problem else 200, problem=problem, done=done,
+        unit_name=unit["name_vi"] if unit else user.unit_code,
+    )  # fmt: skip
 
 
 @router.post("/tai-khoan", dependencies=[Depends(own_form)])
@@ -91,14 +106,12 @@ def change_password(
 ) -> Response:
     """Take a new password; every other session of this user ends."""
     if new != again:
-        return render(
-            request, "account.html", status=422, problem="Hai lần nhập mật khẩu mới không giống nhau.", done=False
-        )
+        return _account(request, database, user, problem="Hai lần nhập mật khẩu mới không giống nhau.")
     try:
         users.change_password(database, user, current, new, keep_session=sessions.token_hash(who.token or ""))
     except users.PasswordRefusedError as refused:
-        return render(request, "account.html", status=422, problem=str(refused), done=False)
-    return render(request, "account.html", problem=None, done=True)
+        return _account(request, database, user, problem=str(refused))
+    return _account(request, database, user, done=True)
 
 
 @router.get("/ngon-ngu/{code}")

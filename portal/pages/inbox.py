@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -11,6 +12,7 @@ from alerts import incidents
 from portal.web import Config, Db, NotFoundError, SignedIn, own_form, render
 
 router = APIRouter(include_in_schema=False)
+_CASE = re.compile(r"VV-\d{4}-\d+")
 
 
 @router.get("/hop-thu", response_class=HTMLResponse)
@@ -37,7 +39,7 @@ def open_message(settings: Config, database: Db, user: SignedIn, inbox_id: int) 
     """Go to what a message is about, and count it as read."""
     row = database.row(
         """
-        select incident_ids from notify.inbox join ref.contact using (contact_id)
+        select incident_ids, body from notify.inbox join ref.contact using (contact_id)
         where inbox_id = %(inbox_id)s and user_name = %(username)s
         """,
         {"inbox_id": inbox_id, "username": user.username},
@@ -45,5 +47,11 @@ def open_message(settings: Config, database: Db, user: SignedIn, inbox_id: int) 
     if row is None:
         raise NotFoundError
     incidents.mark_read(user.username, [inbox_id], settings)
-    ids = row["incident_ids"]
-    return RedirectResponse(f"/canh-bao/{ids[0]}" if len(ids) == 1 else "/canh-bao", status_code=303)
+    ids, cases = row["incident_ids"], sorted(set(_CASE.findall(row["body"])))
+    if len(ids) == 1:
+        place = f"/canh-bao/{ids[0]}"
+    elif len(cases) == 1:
+        place = f"/vu-viec/{cases[0]}"
+    else:
+        place = "/canh-bao"
+    return RedirectResponse(place, status_code=303)

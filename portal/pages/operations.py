@@ -130,7 +130,7 @@ def _restatements(f: Row, say: Language) -> tuple[str, bool]:
 def _indicators(f: Row, say: Language) -> tuple[str, bool]:
     if f["ack_s"] is None:
         return say.text("Chưa có cảnh báo nào được nhận trong 30 ngày"), False
-    return say.text("30 ngày: nửa số cảnh báo được nhận trong {n} phút", n=say.number(f["ack_s"] / 60)), False
+    return say.text("30 ngày: nửa số cảnh báo được nhận trong {n} phút", n=say.number(max(f["ack_s"] / 60, 1))), False
 
 
 TILES = (

@@ -33,10 +33,13 @@ def overview(request: Request, database: Db, settings: Config, who: Reader, user
 
 
 @router.get("/linh-vuc/{name}", response_class=HTMLResponse)
-def domain_to_come(request: Request, _user: SignedIn, name: str) -> HTMLResponse:
+def domain_to_come(request: Request, database: Db, _user: SignedIn, name: str) -> HTMLResponse:
     """A domain without pages yet; domains with pages have routes of their own."""
     try:
         domain = get_domain(name)
     except KeyError as error:
         raise NotFoundError from error
-    return render(request, "domain_to_come.html", domain=domain)
+    owner = database.row(
+        "select name_vi from ref.org_unit where code = %(code)s order by valid desc limit 1", {"code": domain.owner}
+    )
+    return render(request, "domain_to_come.html", domain=domain, owner=owner["name_vi"] if owner else domain.owner)

@@ -1,5 +1,4 @@
 // Keeps an open page fresh: new messages appear, and what has changed is fetched again. Without it the page is a plain page.
-"use strict";
 
 const page = document.body.dataset;
 const LOST_AFTER_MS = 40000, AGES_EVERY_MS = 60000, TOASTS = 3;

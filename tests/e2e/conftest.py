@@ -25,16 +25,21 @@ if TYPE_CHECKING:
 _SANDBOX_DAYS = 2
 
 
-@pytest.fixture(scope="module")
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What a command of the stack's own needs in its environment."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("IOC_")}
+    return own | environment.of_settings(settings)
+
+
+@pytest.fixture(scope="session")
 def stack() -> Iterator[Settings]:
-    """Settings of a whole stack that ``ioc demo`` has brought up and filled; stopped and removed at the end."""
+    """Settings of a whole stack that ``ioc demo`` has brought up and filled: all stories share it."""
     home = Path(tempfile.mkdtemp(prefix="ioc-e2e-"))
     wanted = Settings(
         home=home, port_base=20000 + os.getpid() % 100 * 100, warehouse_url=None, sandbox_days=_SANDBOX_DAYS
     )
     settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
-    own = {name: value for name, value in os.environ.items() if not name.startswith("IOC_")}
-    given = own | environment.of_settings(settings)
+    given = environment_of(settings)
     ioc = [sys.executable, "-m", "ioc.cli"]
     try:
         done = subprocess.run(

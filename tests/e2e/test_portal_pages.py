@@ -16,7 +16,7 @@ import uvicorn
 from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app
-from tests.fixtures import portal_serving
+from tests.fixtures import portal_operations, portal_serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
 PUBLIC = ["/dang-nhap", "/cong-dan", "/api/public", "/nothing-here"]
 SIGNED_IN = ["/", "/linh-vuc/air_quality", "/linh-vuc/fishing_vessels", "/canh-bao", "/hop-thu", "/tai-khoan", "/ky-su"]
+OPERATIONS = [
+    "/dieu-hanh", "/tam-dung", "/cong-viec?xem=don-vi", "/vu-viec", "/vu-viec/mo", "/chi-so", "/quy-tac", "/danh-ba",
+    "/lich-truc", "/lich-lam-viec", "/thong-bao", "/mau-tin", "/so-lieu-sua",
+]  # fmt: skip
+# One of each list: a case with everything in it, its second step, the incident, a rule, a template, a message sent.
+INNER = {"/vu-viec": ".case-line", "/cong-viec?xem=don-vi": ".task-line", "/quy-tac": "main a[href^='/quy-tac/']",
+         "/mau-tin": "main a[href^='/mau-tin/']", "/thong-bao": ".sent-line"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +57,7 @@ def portal(cluster: EmbeddedPostgres) -> Iterator[Settings]:
         users.ensure_initial_users(settings)
         portal_serving.build(settings)
         portal_serving.incidents(settings)
+        portal_operations.night(settings)
         server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -169,7 +177,11 @@ def test_every_page_fits_its_screen_asks_nobody_else_and_has_no_complaint(
     trace = engineer.page.get_by_role("link", name="Số này từ đâu?").first.get_attribute("href")
     assert alert
     assert trace
-    for path in [*SIGNED_IN, alert, trace]:
+    inner = []
+    for path, link in INNER.items():
+        engineer.go(path)
+        inner.append(engineer.page.locator(link).first.get_attribute("href") or "")
+    for path in [*SIGNED_IN, alert, trace, *OPERATIONS, *inner]:
         look(path)
     elsewhere = {url for url in engineer.requests if urlsplit(url).netloc != origin and not url.startswith("data:")}
     assert elsewhere == set()
@@ -203,7 +215,9 @@ def test_everything_can_be_reached_and_named_without_a_mouse(visit: Callable[...
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.url.endswith("#main")
-    for path in ["/", "/linh-vuc/air_quality", "/canh-bao", "/hop-thu", "/tai-khoan"]:
+    leader.go("/vu-viec")
+    case = leader.page.locator(".case-line").first.get_attribute("href") or ""
+    for path in ["/", "/linh-vuc/air_quality", "/canh-bao", "/hop-thu", "/tai-khoan", *OPERATIONS, case]:
         leader.go(path)
         nameless = page.evaluate(
             """() => [...document.querySelectorAll("a, button, input, select, textarea, svg[role=img]")]
@@ -222,12 +236,13 @@ def test_everything_can_be_reached_and_named_without_a_mouse(visit: Callable[...
 
 def test_fingers_have_room_on_the_phone(visit: Callable[..., Visit]) -> None:
     officer = visit(has_touch=True).sign_in("truc")
-    for path in ["/", "/canh-bao", "/hop-thu", "/tai-khoan"]:
+    for path in ["/", "/canh-bao", "/hop-thu", "/tai-khoan", *OPERATIONS]:
         officer.go(path)
         small = officer.page.evaluate(
-            """() => [...document.querySelectorAll(".button, .main-nav a, .tile, .incident-line, input")]
+            """() => [...document.querySelectorAll(".button, .main-nav a, .me, .tile, a[class*='-line'], .tabs a, input")]
                 .filter(e => e.type !== "hidden")
                 .filter(e => !e.closest("[aria-hidden=true]") && !e.matches("[aria-hidden=true]"))
+                .filter(e => e.getClientRects().length && !["checkbox", "radio"].includes(e.type))
                 .filter(e => e.getBoundingClientRect().height < 38).map(e => e.outerHTML.slice(0, 120))"""
         )
         assert small == [], path
