@@ -17,8 +17,8 @@ from alerts.rendering import moment
 if TYPE_CHECKING:
     from alerts.procedures.letters import Address, Desk
 
-_CHANNELS = ("web", "email")
-_DIRECTIVE_ROLES = ("lanh_dao", "truc_ban")
+_CHANNELS = ("web", "push", "email")
+_DIRECTIVE_ROLES, _DIRECTIVE_CHANNELS = ("lanh_dao", "truc_ban"), ("web", "push", "sms", "email")
 _HEADINGS = {"ready": "Việc mới chờ nhận", "assigned": "Việc được giao", "rejected": "Việc bị từ chối, cần giao lại"}
 
 _TASKS = """
@@ -114,9 +114,9 @@ def directives(desk: Desk) -> Counter[str]:
             return found
         teller = desk.teller()
         for row in rows:
-            to = desk.reach(row["unit_code"], _DIRECTIVE_ROLES, _CHANNELS)
+            to = desk.reach(row["unit_code"], _DIRECTIVE_ROLES, _DIRECTIVE_CHANNELS)
             if row["is_overdue"]:
-                to += [one for one in desk.of(desk.user(row["issued_by"]), _CHANNELS) if one not in to]
+                to += [one for one in desk.of(desk.user(row["issued_by"]), _DIRECTIVE_CHANNELS) if one not in to]
             if not to:
                 found["unreachable"] += 1
                 continue

@@ -16,6 +16,8 @@ from alerts import audit, audit_watch
 from ioc.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from conftest import Desk
 
     from ioc.stack.postgres import EmbeddedPostgres
@@ -45,7 +47,17 @@ def test_nobody_in_the_house_can_change_an_event(room: Room) -> None:
     assert audit.verify(settings=room.desk.settings).is_whole
 
 
-def test_a_changed_or_removed_event_shows(room: Room, cluster: EmbeddedPostgres) -> None:
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(PROJECT_ROOT / "dags"))
+    from ioc_dags import steps
+
+    return steps
+
+
+def test_a_changed_or_removed_event_shows(room: Room, cluster: EmbeddedPostgres, steps: ModuleType) -> None:
+    assert steps.procedures()["errors"] == []
+    assert steps.verify_audit()["is_whole"]
     (actor,) = room.desk.rows("select actor from audit.event where event_id = 20")[0]
     for statement, first in (
         ("update audit.event set actor = 'người khác' where event_id = 20", 20),
@@ -57,6 +69,8 @@ def test_a_changed_or_removed_event_shows(room: Room, cluster: EmbeddedPostgres)
         report = audit.verify(settings=room.desk.settings)
         assert (report.is_whole, report.first_broken) == (first is None, first), statement
     assert not audit_watch.verify(room.desk.settings, room.desk.at(26)).is_whole
+    with pytest.raises(RuntimeError, match="broken from event 21"):
+        steps.verify_audit()
     told = room.desk.one("select subject from notify.outbox where dedupe_key like 'self|audit%%' limit 1")
     assert "Nhật ký kiểm toán bị thay đổi" in told
 
