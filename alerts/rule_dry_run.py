@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from alerts import rule_store
@@ -18,7 +17,7 @@ from alerts.fold import Point, SeriesState, fold_series
 from alerts.rule_document import as_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import psycopg
 
@@ -121,11 +120,12 @@ def dry_run(connection: psycopg.Connection, version_id: int, at: datetime, *, wi
     rules = [draft] if in_force is None else [draft, in_force]
     about = {"signal": document.signal_code, "type": document.entity_type, "since": at - window, "until": at}
     overview = _overview(connection, about, rules)
-    candidates = [key for key, (_, can_fire) in overview.items() if can_fire]
     found: list[list[Episode]] = [[] for _ in rules]
-    for (_, entity), points in _points(connection, about, candidates):
-        for rule, episodes in zip(rules, found, strict=True):
-            episodes.extend(_episodes(rule, entity, points))
+    for (entity_type, entity_id), (_, can_fire) in overview.items():
+        if can_fire:
+            points = _points(connection, about, entity_type, entity_id)
+            for rule, episodes in zip(rules, found, strict=True):
+                episodes.extend(_episodes(rule, entity_id, points))
     silences = _silences(connection, about, rules)
     tallies = [_tally(episodes, count) for episodes, count in zip(found, silences, strict=True)]
     return DryRun(
@@ -183,23 +183,16 @@ def _overview(
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
-def _points(
-    connection: psycopg.Connection, about: dict[str, Any], candidates: list[tuple[str, str]]
-) -> Iterator[tuple[tuple[str, str], list[Point]]]:
-    """The points of one series after the other: memory holds one, however long the window."""
-    with connection.cursor(name="dry_run", binary=True) as cursor:
-        cursor.itersize = 20_000
-        cursor.execute(
-            f"""
-            select s.entity_type, s.entity_id, s.period_end, s.value::float8, s.quality, s.revision, s.unit_code
-            from alerting.signal s where {_WINDOW}
-                and (s.entity_type, s.entity_id) in (select * from unnest(%(types)s::text[], %(ids)s::text[]))
-            order by s.entity_type, s.entity_id, s.period_end
-            """,
-            about | {"types": [key[0] for key in candidates], "ids": [key[1] for key in candidates]},
-        )
-        for key, rows in groupby(cursor, key=lambda row: (row[0], row[1])):
-            yield key, [Point._make(row[2:]) for row in rows]
+def _points(connection: psycopg.Connection, about: dict[str, Any], entity_type: str, entity_id: str) -> list[Point]:
+    """The points of one series: memory holds one series at a time, however long the window."""
+    cursor = connection.cursor(binary=True, row_factory=lambda _cursor: Point._make)
+    return cursor.execute(
+        f"""
+        select s.period_end, s.value::float8, s.quality, s.revision, s.unit_code from alerting.signal s
+        where {_WINDOW} and s.entity_type = %(of)s and s.entity_id = %(id)s order by s.period_end
+        """,
+        about | {"of": entity_type, "id": entity_id},
+    ).fetchall()
 
 
 def _episodes(rule: Rule, entity: str, points: list[Point]) -> list[Episode]:

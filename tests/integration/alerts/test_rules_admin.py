@@ -397,7 +397,7 @@ def test_ninety_days_of_real_volumes_are_dry_run_in_seconds(office: Office, desk
     found = rule_admin.dry_run(version_id, "kysu", settings=office.settings, at=desk.at(1))
     assert found.rows == 100 * 2160
     assert found.draft.episodes > 500
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
 
 
 def test_a_rule_that_is_switched_off_says_why_and_opens_nothing(office: Office, desk: Desk) -> None:
