@@ -93,8 +93,12 @@ left join lateral (
 ) unit on true
 left join lateral (
     select (
-        select count(*) from alert.series_state st join alert.rule r using (rule_id)
-        where alert.is_about(s, r.code, st.entity_id, st.unit_code, coalesce(s.incident_kind, 'value'), %(at)s)
+        -- Rule and unit are looked up once for all series that share them.
+        select coalesce(sum(alike.n), 0)::bigint from (
+            select st.rule_id, st.unit_code, min(st.entity_id) as entity_id, count(*) as n
+            from alert.series_state st where st.entity_id like s.entity_pattern group by st.rule_id, st.unit_code
+        ) alike join alert.rule r using (rule_id)
+        where alert.is_about(s, r.code, alike.entity_id, alike.unit_code, coalesce(s.incident_kind, 'value'), %(at)s)
     ) as series_count,
     (
         select coalesce(jsonb_agg(jsonb_build_object('incident_id', i.incident_id, 'level', i.level,
