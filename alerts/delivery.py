@@ -41,6 +41,8 @@ _MAX_RESENDS = 2
 _FAILURES_IN_A_ROW = 3
 # For a provider that takes so many a second; the other channels of the same process wait meanwhile.
 _LONGEST_WAIT_S = 5.0
+# What is left then is taken up by the next drain: whoever drains has other things to do as well.
+_LONGEST_DRAIN_S = 30.0
 _LONGEST_BACK_OFF = timedelta(hours=1)
 
 
@@ -165,9 +167,10 @@ def _drain_gateway(run: _Drain, gateway: Gateway, *, has_failed: bool) -> None:
     # One message finds out whether a gateway that failed is back; the others are not made to wait for its time limit.
     size = 1 if has_failed else gateway.claim_size
     run.in_a_row = 0
+    end = time.monotonic() + _LONGEST_DRAIN_S
     with ExitStack() as session:
         send: Send | None = None
-        while claimed := _claim(run, gateway, size):
+        while time.monotonic() < end and (claimed := _claim(run, gateway, size)):
             if send is None:
                 try:
                     send = session.enter_context(gateway.open(run.connection))

@@ -29,7 +29,7 @@ from alerts.notice import incident_code
 from ioc.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
 
@@ -71,11 +71,25 @@ def public_key(settings: Settings) -> str:
 
 @contextmanager
 def _session(settings: Settings, connection: psycopg.Connection) -> Iterator[Send]:
+    silent: set[str] = set()
     with outbound.session(settings) as session:
-        yield lambda message: _send(settings, connection, session, message)
+
+        def to_browser(message: Message, browser: dict[str, Any]) -> Result:
+            # A push service that hangs must not cost every browser its time limit, nor hold up the others.
+            service = urlsplit(browser["endpoint"]).netloc
+            if service in silent:
+                return Result("retry", error="the push service did not answer a moment ago")
+            result = _to_browser(settings, session, message, browser)
+            if result.outcome != "failed" and result.provider_code is None:
+                silent.add(service)
+            return result
+
+        yield lambda message: _send(connection, to_browser, message)
 
 
-def _send(settings: Settings, connection: psycopg.Connection, session: requests.Session, message: Message) -> Result:
+def _send(
+    connection: psycopg.Connection, to_browser: Callable[[Message, dict[str, Any]], Result], message: Message
+) -> Result:
     browsers = connection.execute(
         """
         select subscription_id, endpoint, p256dh, auth, exists (
@@ -91,7 +105,7 @@ def _send(settings: Settings, connection: psycopg.Connection, session: requests.
             reached += 1
             continue
         browser = {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}}
-        result = _to_browser(settings, session, message, browser)
+        result = to_browser(message, browser)
         if result.outcome == "accepted":
             reached += 1
             connection.execute(

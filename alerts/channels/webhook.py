@@ -52,8 +52,19 @@ def signing_key(settings: Settings, endpoint_id: int, key_version: int = 1) -> s
 
 @contextmanager
 def _session(settings: Settings, connection: psycopg.Connection) -> Iterator[Send]:
+    silent: set[str] = set()
     with outbound.session(settings) as session:
-        yield lambda message: _send(settings, connection, session, message)
+
+        def send(message: Message) -> Result:
+            # Somebody's system that hangs must not cost every message its time limit, nor hold up the others.
+            if message.address in silent:
+                return Result("retry", error="the endpoint did not answer a moment ago")
+            result = _send(settings, connection, session, message)
+            if result.outcome != "failed" and result.provider_code is None:
+                silent.add(message.address)
+            return result
+
+        yield send
 
 
 def _send(settings: Settings, connection: psycopg.Connection, session: requests.Session, message: Message) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from alerts import phones
 from alerts.concerns import concerns
@@ -255,3 +256,12 @@ def test_numbers_and_keys_stay_out_of_the_log(post: Post, caplog: pytest.LogCapt
         post.settings.model_copy(update={"sms_gateway": only(post, name)}))]  # fmt: skip
     for hidden in (PHONE, PHONE[2:], secrets[0].secret_key, secrets[1].password):  # type: ignore[attr-defined]
         assert hidden not in written
+
+
+def test_the_phone_page_shows_what_arrived_in_vietnamese(post: Post) -> None:
+    post.behave(receipt_after_s=0)
+    post.queue(body="IOC Thanh Hoa: <b>muc 2</b>. Ma SC-1")
+    post.drain(0, sms_gateway=only(post, "esms"))
+    page = requests.get(f"{post.sandbox}/sms", timeout=5).text
+    for words in ("Điện thoại thử nghiệm", PHONE, "IOC Thanh Hoa: &lt;b&gt;muc 2&lt;/b&gt;. Ma SC-1"):
+        assert words in page

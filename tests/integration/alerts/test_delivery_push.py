@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -299,42 +300,61 @@ def settings_without(shared: Post) -> Settings:
     return shared.settings.model_copy(update={"with_sandbox": False, "outbound_networks": "172.16.5.0/24"})
 
 
-def test_an_incident_reaches_phone_browser_and_partner_in_their_own_words(desk: Desk) -> None:
+def test_an_incident_reaches_phone_browser_and_partner_in_their_own_words(desk: Desk, shared: Post) -> None:
     """The whole way, from a signal through routes and templates: one message on each channel."""
     settings = desk.settings
-    with sandbox(settings) as address:
-        post = Post(settings, address)
-        requests.delete(f"{address}/sms/messages", timeout=5).raise_for_status()
-        desk.run("insert into alerting.entity values ('station', 'TH-01', 'Trạm Hàm Rồng', '14758')")
-        desk.run(
-            "update ref.contact set phone = '0912 000 001', phone_verified_at = now(), quiet_from = null, "
-            "quiet_to = null where user_name = 'truc'"
-        )
-        made = requests.post(f"{address}/push/subscription", timeout=5).json()
-        push_subscriptions.subscribe("truc", made["endpoint"], **made["keys"], settings=settings)
-        contact = desk.one(
-            "insert into ref.contact (code, name_vi, unit_code, roles) values "
-            "('he-thong', 'Hệ thống của Sở', 'SNNMT', '{truc_ban}') returning contact_id"
-        )
-        ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{settings.port_superset}/hook")
-        system = Partner(signing_key(settings, endpoint))
-        desk.signal({14: 163.0}, unit_code="14758")
-        desk.evaluate(14.1)
-        with serving(system.application, settings.port_superset):
-            reports = [
-                delivery.drain(name, settings.model_copy(update={"outbound_networks": "127.0.0.0/8"}), desk.at(14.1))
-                for name in delivery.due_channels(settings, desk.at(14.1))
-            ]
-        assert {report.channel: report.errors for report in reports if report.channel != "email"} == {
-            "push": [], "sms": [], "web": [], "webhook": [],
-        }  # fmt: skip
-        (text,) = [one for one in post.phones() if one["phone"] == "84912000001"]
-        assert text["text"].isascii()
-        assert "163" in text["text"]
-        assert len(text["text"]) <= 306
-        (bubble,) = shown(made["endpoint"])
-        assert bubble["title"].startswith("Cảnh báo mức 2 – Xấu")
-        assert "AQI giờ tại Trạm Hàm Rồng là 163" in bubble["body"]
-        (called,) = system.received
-        assert called["text"].startswith("[Cảnh báo mức 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163")
-        assert called["incidents"][0]["code"] == bubble["tag"]
+    address = shared.sandbox
+    post = Post(settings, address)
+    requests.delete(f"{address}/sms/messages", timeout=5).raise_for_status()
+    desk.run("insert into alerting.entity values ('station', 'TH-01', 'Trạm Hàm Rồng', '14758')")
+    desk.run(
+        "update ref.contact set phone = '0912 000 001', phone_verified_at = now(), quiet_from = null, "
+        "quiet_to = null where user_name = 'truc'"
+    )
+    made = requests.post(f"{address}/push/subscription", timeout=5).json()
+    push_subscriptions.subscribe("truc", made["endpoint"], **made["keys"], settings=settings)
+    contact = desk.one(
+        "insert into ref.contact (code, name_vi, unit_code, roles) values "
+        "('he-thong', 'Hệ thống của Sở', 'SNNMT', '{truc_ban}') returning contact_id"
+    )
+    ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{settings.port_superset}/hook")
+    system = Partner(signing_key(settings, endpoint))
+    desk.signal({14: 163.0}, unit_code="14758")
+    desk.evaluate(14.1)
+    with serving(system.application, settings.port_superset):
+        reports = [
+            delivery.drain(name, settings.model_copy(update={"outbound_networks": "127.0.0.0/8"}), desk.at(14.1))
+            for name in delivery.due_channels(settings, desk.at(14.1))
+        ]
+    assert {report.channel: report.errors for report in reports if report.channel != "email"} == {
+        "push": [], "sms": [], "web": [], "webhook": [],
+    }  # fmt: skip
+    (text,) = [one for one in post.phones() if one["phone"] == "84912000001"]
+    assert text["text"].isascii()
+    assert "163" in text["text"]
+    assert len(text["text"]) <= 306
+    (bubble,) = shown(made["endpoint"])
+    assert bubble["title"].startswith("Cảnh báo mức 2 – Xấu")
+    assert "AQI giờ tại Trạm Hàm Rồng là 163" in bubble["body"]
+    (called,) = system.received
+    assert called["text"].startswith("[Cảnh báo mức 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163")
+    assert called["incidents"][0]["code"] == bubble["tag"]
+
+
+def test_a_partner_that_hangs_costs_its_time_limit_once_and_nobody_else(
+    post: Post, partner: tuple[Partner, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, endpoint = partner
+    monkeypatch.setattr("alerts.channels.webhook.TIMEOUT_S", (1, 1))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hanging = post.contact("im-lang")
+        ((other,),) = _endpoint(post, hanging, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        post.queue(10, channel="webhook", address=str(other), level=4)
+        post.queue(3, channel="webhook", address=endpoint, level=1)
+        begun = time.monotonic()
+        report = call(post, 0)
+    assert (report.sent, report.retried) == (3, 10)
+    assert len(system.received) == 3
+    assert time.monotonic() - begun < 8
