@@ -125,7 +125,7 @@ def of_incident(database: Database, incident: IncidentView, now: datetime) -> Si
     if not any(point.is_usable for point in points):
         return None
     return Signal(
-        thin(points, _MOST_POINTS, is_falling=is_falling),
+        points,
         [_level(row) for row in levels],
         is_falling,
         series["max_gap"],
@@ -138,18 +138,14 @@ def _level(row: Row) -> Level:
     return Level(row["level"], row["enter_value"], row["exit_value"], row["label_vi"], row["label_en"])
 
 
-def thin(points: Sequence[Point], most: int, *, is_falling: bool) -> list[Point]:
-    """At most ``most`` points: of each stretch the most serious usable one, else the first."""
-    if len(points) <= most:
-        return list(points)
-    size = math.ceil(len(points) / most)
+def thin(run: Sequence[Point], size: int, *, is_falling: bool) -> list[Point]:
+    """Of every ``size`` usable points the most serious one, and the last of all: the run keeps its end."""
 
     def seriousness(point: Point) -> float:
-        if not point.is_usable:
-            return -math.inf
         return -(point.value or 0) if is_falling else (point.value or 0)
 
-    return [max(points[start : start + size], key=seriousness) for start in range(0, len(points), size)]
+    kept = [max(run[start : start + size], key=seriousness) for start in range(0, len(run), size)]
+    return kept if kept[-1] is run[-1] else [*kept, run[-1]]
 
 
 def _ticks(low: float, high: float, wanted: int = 4) -> list[float]:
@@ -261,6 +257,9 @@ def picture(signal: Signal, incident: IncidentView, width: int, height: int) -> 
     holes = [(before[-1].at, after[0].at) for before, after in pairwise(runs)]
     if signal.until - runs[-1][-1].at > signal.max_gap:
         holes.append((runs[-1][-1].at, signal.until))
+    # Thinned after the holes are known: a thinned run would be all holes.
+    size = math.ceil(len(signal.points) / _MOST_POINTS)
+    runs = [thin(run, size, is_falling=signal.is_falling) for run in runs]
     is_sparse = len(signal.points) <= width // 8
     return {
         "frame": frame,
@@ -278,7 +277,7 @@ def picture(signal: Signal, incident: IncidentView, width: int, height: int) -> 
             for p in run
             if is_sparse or p.is_corrected or len(run) == 1
         ],
-        "unusable": [{"x": frame.x(p.at), "point": p} for p in signal.points if not p.is_usable],
+        "unusable": [{"x": frame.x(p.at), "point": p} for p in signal.points if not p.is_usable][::size],
         "holes": [{"x": frame.x(a), "width": round(frame.x(b) - frame.x(a), 1)} for a, b in holes],
         "values": [{"value": value, "y": frame.y(value)} for value in _ticks(frame.low, frame.high)],
         "hours": [{"at": at, "x": frame.x(at)} for at in _hours(signal.since, signal.until, max(3, width // 110))],
