@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import psycopg
 
 PROJECT = PROJECT_ROOT / "dbt_project"
+# Serving models of the platform itself, laid out with every domain.
+_PLATFORM = ("ops", "alerts")
 _LAYERS = ("staging", "intermediate", "marts", "serving", "alerting")
 _LANES = 8
 _FAILED = ("error", "fail", "runtime error")
@@ -111,7 +113,7 @@ def run(
     settings = settings or get_settings()
     asked = [get_domain(name).name for name in domains] if domains else [domain.name for domain in all_domains()]
     built = [name for name in asked if any((PROJECT / "models" / layer / name).is_dir() for layer in _LAYERS)]
-    prints = _fingerprints(built)
+    prints = _fingerprints(built, settings.portal_url())
     with warehouse.connect("transformer", settings, autocommit=True) as connection:
         empty = _never_loaded(connection, built)
         if domains and empty:
@@ -150,7 +152,7 @@ def _build(domains: list[str], settings: Settings, *, laid_out: bool, full_refre
         arguments += ["--exclude", "config.materialized:view", *layout_tests]
     else:
         select += [f"path:seeds/{name}" for name in ("shared", *domains) if (PROJECT / "seeds" / name).is_dir()]
-        select += ["path:models/*/ops"]
+        select += [f"path:models/*/{name}" for name in _PLATFORM]
         # A test that also looks at a table of another domain belongs to that domain, which may not be built yet.
         arguments += ["--indirect-selection", "buildable"]
     if full_refresh:
@@ -207,12 +209,14 @@ def environment(settings: Settings) -> dict[str, str]:
         "IOC_DBT_USER": unquote(at.username or ""),
         "IOC_DBT_PASSWORD": unquote(at.password or ""),
         "IOC_DBT_DBNAME": at.path.lstrip("/"),
+        "IOC_PORTAL_URL": settings.portal_url(),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
 
-def _fingerprints(domains: list[str]) -> dict[str, dict[str, str]]:
-    """Per domain: what lays it out, and the rules among it, whose change means that history is computed anew."""
+def _fingerprints(domains: list[str], portal_url: str) -> dict[str, dict[str, str]]:
+    """Per domain: what lays it out (the portal's address is part of links), and the rules among it, whose change means
+    that history is computed anew."""
 
     def digest(paths: list[Path]) -> str:
         found = hashlib.sha256()
@@ -230,8 +234,9 @@ def _fingerprints(domains: list[str]) -> dict[str, dict[str, str]]:
     for name in domains:
         computing = [models / layer / name for layer in _LAYERS if layer != "serving"]
         rules = [*common, *files(*computing, seeds / "shared", seeds / name, suffixes=(".sql", ".csv"))]
-        rest = files(*(models / layer / name for layer in _LAYERS), models / "serving" / "ops", seeds / name)
-        prints[name] = {"rules": digest(rules), "all": digest([*rules, *rest, *titles])}
+        platform = (models / "serving" / part for part in _PLATFORM)
+        rest = files(*(models / layer / name for layer in _LAYERS), *platform, seeds / name)
+        prints[name] = {"rules": digest(rules), "all": digest([*rules, *rest, *titles]), "portal": portal_url}
     return prints
 
 

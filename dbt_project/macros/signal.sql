@@ -18,10 +18,23 @@ order of change_id is held by one lock for all domains, so that the engine's cur
     where (kept.value, kept.quality) is distinct from (excluded.value, excluded.quality)
 {% endmacro %}
 
-{# What messages and pages call the entities of a signal; the alert engine knows no domain and reads the name here. #}
-{% macro upsert_entities(entity_type, relation, id, name, unit) %}
-    insert into alerting.entity as kept (entity_type, entity_id, name_vi, unit_code)
-    select '{{ entity_type }}', {{ id }}, {{ name }}, {{ unit }} from {{ relation }}
-    on conflict (entity_type, entity_id) do update set name_vi = excluded.name_vi, unit_code = excluded.unit_code
-    where (kept.name_vi, kept.unit_code) is distinct from (excluded.name_vi, excluded.unit_code)
+{#
+What messages and pages call the entities of a signal, where they stand (WGS 84), and whether the public may know of them; the
+alert engine knows no domain and reads it here. Entities without a place or a word about the public are not public.
+#}
+{% macro upsert_entities(
+    entity_type, relation, id, name, unit, longitude='null::double precision', latitude='null::double precision',
+    is_public='false'
+) %}
+    insert into alerting.entity as kept (entity_type, entity_id, name_vi, unit_code, longitude, latitude, is_public)
+    select '{{ entity_type }}', {{ id }}, {{ name }}, {{ unit }}, {{ longitude }}, {{ latitude }}, {{ is_public }}
+    from {{ relation }}
+    on conflict (entity_type, entity_id) do update set
+        name_vi = excluded.name_vi,
+        unit_code = excluded.unit_code,
+        longitude = excluded.longitude,
+        latitude = excluded.latitude,
+        is_public = excluded.is_public
+    where (kept.name_vi, kept.unit_code, kept.longitude, kept.latitude, kept.is_public)
+        is distinct from (excluded.name_vi, excluded.unit_code, excluded.longitude, excluded.latitude, excluded.is_public)
 {% endmacro %}

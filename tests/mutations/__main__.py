@@ -52,9 +52,7 @@ def problem(mutant: Mutant, root: Path = ROOT) -> str | None:
         return f"{mutant.name}: no file {mutant.file}"
     found = path.read_text(encoding="utf-8").count(mutant.old)
     if found != 1 or mutant.old == mutant.new:
-        return (
-            f"{mutant.name}: the old text is {found} times in {mutant.file}; it must be once, and change"
-        )
+        return f"{mutant.name}: the old text is {found} times in {mutant.file}; it must be once, and change"
     missing = [test for test in mutant.tests if not _is_there(root, test)]
     return f"{mutant.name}: no test {', '.join(missing)}" if missing else None
 
@@ -78,13 +76,13 @@ def _copy(folder: Path) -> Path:
     return folder
 
 
-def _run(folder: Path, tests: tuple[str, ...]) -> tuple[int | None, str]:
+def _run(folder: Path, tests: tuple[str, ...], timeout_s: int = _TIMEOUT_S) -> tuple[int | None, str]:
     """pytest's exit code (None: it did not come to an end) and the last lines it said."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *tests]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
         return None, "no end"
@@ -126,7 +124,8 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ioc-mutations-") as folder:
         copies = [_copy(Path(folder) / str(number)) for number in range(arguments.jobs)]
-        code, said = _run(copies[0], tuple(sorted({test for mutant in chosen for test in mutant.tests})))
+        every = tuple(sorted({test for mutant in chosen for test in mutant.tests}))
+        code, said = _run(copies[0], every, timeout_s=10 * _TIMEOUT_S)
         if code != 0:
             print(f"the tests are not green without any fault:\n{said}", file=sys.stderr)
             return 2

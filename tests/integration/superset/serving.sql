@@ -119,4 +119,69 @@ alter table serving.rpt_air_quality_current
     add completeness_pct numeric default 96.5, add note_vi text;
 update serving.rpt_air_quality_current t set unit_code = s.unit_code from station s where s.station_code = t.station_code;
 alter table serving.rpt_ops_pipeline_health add status text default 'live';
+
+create table serving.rpt_alert_incident as
+select
+    md5(n::text)::uuid::text as incident_id, 'SC-' || upper(left(md5(n::text), 8)) as incident_code,
+    '<a href="http://127.0.0.1/canh-bao/' || md5(n::text)::uuid || '" target="_blank" rel="noopener">SC-'
+    || upper(left(md5(n::text), 8)) || '</a>' as incident_link,
+    'air_quality'::text as domain, 'Môi trường không khí'::text as domain_title, 'air_quality.aqi_h'::text as rule_code,
+    'Chất lượng không khí (AQI giờ)'::text as rule_title, 'value'::text as kind, 'Vượt ngưỡng'::text as kind_label,
+    'TH_' || n as entity_id, 'Trạm ' || n as entity_name, case n % 2 when 0 then 'SO-NNMT' else 'BQL-KKTNS' end as unit_code,
+    case n % 2 when 0 then 'Sở Nông nghiệp và Môi trường' else 'Ban quản lý Khu kinh tế Nghi Sơn' end as unit_name,
+    case when n <= 6 then 'open' else 'closed' end as status,
+    case when n <= 6 then 'Đang diễn ra' else 'Đã kết thúc' end as status_label,
+    case when n <= 6 then n % 4 + 1 else 0 end::integer as level, (n % 4 + 1)::integer as peak_level,
+    'Cấp ' || (n % 4 + 1) as peak_level_label, now() - n * interval '7 hours' as opened_at,
+    case when n > 6 then now() - n * interval '7 hours' + interval '3 hours' end as closed_at,
+    (n * 13 % 400)::bigint as duration_minutes, case when n > 6 then 'Về dưới ngưỡng' end as close_reason,
+    (150 + n)::double precision as open_value, (180 + n)::double precision as peak_value, ''::text as value_unit,
+    case when n % 3 > 0 then now() - n * interval '7 hours' + interval '9 minutes' end as ack_at,
+    case when n % 3 > 0 then 9 + n % 20 end::bigint as minutes_to_ack, n % 3 > 0 as was_acked,
+    case when n % 5 = 0 then 'VV-' || n end as case_code
+from generate_series(1, 60) as n;
+
+create table serving.rpt_alert_notification as
+select
+    md5('m' || n)::uuid::text as outbox_id, now() - n * interval '5 hours' as created_at,
+    case n % 3 when 0 then 'sms' when 1 then 'email' else 'web' end as channel,
+    case n % 3 when 0 then 'Tin nhắn SMS' when 1 then 'Thư điện tử' else 'Hộp thư trên cổng' end as channel_label,
+    'Trực ban sở'::text as route_name, 'air_quality'::text as domain, 'SO-NNMT'::text as unit_code,
+    'Sở Nông nghiệp và Môi trường'::text as unit_name, (n % 4)::integer as level, 1::integer as incident_count,
+    'SC-' || upper(left(md5(n::text), 8)) as incident_code,
+    '<a href="http://127.0.0.1/canh-bao/x" target="_blank" rel="noopener">SC-X</a>'::text as incident_link,
+    case when n % 9 = 0 then 'failed' else 'delivered' end as status,
+    case when n % 9 = 0 then 'Không gửi được' else 'Đã đến nơi' end as status_label,
+    n % 9 > 0 as is_sent, n % 9 = 0 as is_lost, 1::integer as attempt_count, '250'::text as provider_code,
+    now() - n * interval '5 hours' + interval '4 seconds' as accepted_at,
+    now() - n * interval '5 hours' + interval '9 seconds' as finished_at, 4::double precision as seconds_to_accept
+from generate_series(1, 90) as n;
+
+create table serving.rpt_procedure_case as
+select
+    n::bigint as case_id, 'VV-' || n as case_code,
+    '<a href="http://127.0.0.1/vu-viec/VV-' || n || '" target="_blank" rel="noopener">VV-' || n || '</a>' as case_link,
+    'Xử lý AQI xấu'::text as procedure_title, 'air_quality'::text as domain,
+    'SC-' || upper(left(md5(n::text), 8)) as incident_code, 'SO-NNMT'::text as unit_code,
+    'Sở Nông nghiệp và Môi trường'::text as unit_name, 3::integer as level,
+    case when n <= 3 then 'open' else 'closed' end as status,
+    case when n <= 3 then 'Đang xử lý' else 'Đã đóng' end as status_label, now() - n * interval '30 hours' as opened_at,
+    case when n > 3 then now() - n * interval '29 hours' end as closed_at, 60::bigint as duration_minutes,
+    case when n > 3 then 'resolved' end as close_reason, false as closed_while_firing, 4::bigint as task_count,
+    3::bigint as finished_count, (n % 2)::bigint as overdue_count
+from generate_series(1, 12) as n;
+
+create table serving.rpt_procedure_task as
+select
+    n::bigint as task_id, 'VV-' || n as case_code,
+    '<a href="http://127.0.0.1/vu-viec/VV-' || n || '" target="_blank" rel="noopener">VV-' || n || '</a>' as case_link,
+    'Xử lý AQI xấu'::text as procedure_title, 'kiem-tra'::text as step_code, 'Kiểm tra hiện trường'::text as step_title,
+    'air_quality'::text as domain, 'SO-NNMT'::text as unit_code, 'Sở Nông nghiệp và Môi trường'::text as unit_name,
+    3::integer as level, case when n <= 8 then 'in_progress' else 'done' end as status,
+    case when n <= 8 then 'Đang làm' else 'Hoàn thành' end as status_label, now() - n * interval '9 hours' as ready_at,
+    now() - n * interval '9 hours' + interval '4 hours' as due_at, now() - n * interval '9 hours' + interval '20 minutes'
+    as accepted_at, case when n > 8 then now() - n * interval '8 hours' end as finished_at,
+    case when n > 8 then 'done' end as outcome, 20::bigint as minutes_to_accept,
+    case when n > 8 then n * 60 end::bigint as minutes_to_finish, n % 2 = 0 as is_overdue, n > 8 as is_finished
+from generate_series(1, 40) as n;
 reset role;

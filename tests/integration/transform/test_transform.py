@@ -290,3 +290,42 @@ def test_an_hour_can_be_followed_to_the_lines_of_its_files(air: Settings, built:
     assert len(rows) == 12
     assert {row[:6] for row in rows} == {(30, "ug/m3", 30, False, "thiết bị báo lỗi", "test://batch")}
     assert len({row[6] for row in rows}) == 12, "every value has a line of its own"
+
+
+def test_the_engine_learns_where_a_station_stands_and_whether_the_public_may_know(
+    air: Settings, built: transform.TransformReport
+) -> None:
+    assert built.failed == 0
+    known = "select longitude, latitude, is_public from alerting.entity where entity_id = %s"
+    assert _ask(air, known, "TH_HACTHANH_KK01") == [(105.78661, 19.80408, True)]
+    assert _ask(air, known, "TH_LUUDONG_KK99") == [(None, None, False)], "nobody knows this one"
+
+
+def test_alerts_and_procedures_are_shown_live_without_people_addresses_and_texts(
+    air: Settings, built: transform.TransformReport
+) -> None:
+    assert built.failed == 0
+    with warehouse.connect("owner", air) as connection:
+        connection.execute((Path(__file__).parent / "alert_story.sql").read_text(encoding="utf-8"))
+    incident = "select incident_code, status_label, peak_level_label, duration_minutes, minutes_to_ack, case_code, "
+    incident += "entity_name from serving.rpt_alert_incident"
+    assert _ask(air, incident, role="bi_reader") == [
+        ("SC-1A2B3C4D", "Đang diễn ra", "Cấp 3", 90, 30, "VV-1", "Trạm Hạc Thành")
+    ]
+    message = "select channel_label, status_label, unit_code, seconds_to_accept::int, is_sent "
+    message += "from serving.rpt_alert_notification"
+    assert _ask(air, message, role="bi_reader") == [("Thư điện tử", "Cổng đã nhận", "14797", 10, True)]
+    case = "select procedure_title, status_label, task_count, finished_count, overdue_count "
+    case += "from serving.rpt_procedure_case"
+    assert _ask(air, case, role="bi_reader") == [("Xử lý AQI xấu", "Đang xử lý", 1, 0, 1)]
+    task = "select step_title, status_label, is_overdue, is_finished from serving.rpt_procedure_task"
+    assert _ask(air, task, role="bi_reader") == [("Kiểm tra hiện trường", "Sẵn sàng", True, False)]
+    everything = ""
+    for table in ("rpt_alert_incident", "rpt_alert_notification", "rpt_procedure_case", "rpt_procedure_task"):
+        everything += str(_ask(air, f"select t.* from serving.{table} t", role="bi_reader"))
+    assert f'<a href="{air.portal_url()}/canh-bao/1a2b3c4d-0000-0000-0000-000000000000"' in everything
+    assert f'<a href="{air.portal_url()}/vu-viec/VV-1"' in everything
+    for word in ("Nguyễn", "example.vn", "Kính gửi", "nội dung", "Ông A", "ông A"):
+        assert word not in everything, word
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        _ask(air, "select address from notify.outbox", role="transformer")

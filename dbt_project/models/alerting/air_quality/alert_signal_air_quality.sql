@@ -2,7 +2,10 @@
     meta={'reads': ['fct_air_aqi_hourly', 'fct_air_aqi_daily', 'int_air_quality__pollutant_hourly']},
     post_hook=[
         "{{ upsert_signals() }}",
-        "{{ upsert_entities('station', ref('dim_air_station'), 'station_code', 'station_name', 'unit_code') }}"
+        "{{ upsert_entities(
+            'station', ref('dim_air_station'), 'station_code', 'station_name', 'unit_code', 'longitude', 'latitude',
+            'coalesce(is_public and in_province, false)'
+        ) }}"
     ]
 ) }}
 -- Signals of the closed periods that changed since the last build; the post-hook hands them to alerting.signal.
