@@ -133,13 +133,13 @@ def drain(channel: str, settings: Settings | None = None, at: datetime | None = 
                 pass
             return report
         for lost in outbox.take_expired(connection, channel, run.at):
-            _settle_lost(run, lost)
+            _settle_lost(run, lost, gateways.get(lost.gateway or ""))
         outbox.apply_receipts(connection, run.at)
         states = circuit.load(connection)
         closed = [name for name, state in states.items() if state.is_closed_at(run.at)]
         if others := [name for name in gateways if name not in closed]:
             for lost in outbox.take_stranded(connection, channel, run.at, list(gateways), closed):
-                _settle_lost(run, lost)
+                _settle_lost(run, lost, None)
         for name, gateway in gateways.items():
             if name in closed:
                 report.note(states[name].text())
@@ -310,10 +310,10 @@ def _as_told(open_end: Settled, fate: Fate, at: datetime) -> Settled:
     return replace(open_end, status=fate.status)
 
 
-def _settle_lost(run: _Drain, lost: Lost) -> None:
+def _settle_lost(run: _Drain, lost: Lost, gateway: Gateway | None) -> None:
     error = "the sender died before the result" if lost.outcome == "expired" else "its gateway cannot be asked"
     result = Result("uncertain", provider_id=lost.provider_id, error=error)
-    settled = _unsure(run.gateways.get(lost.gateway or ""), lost, result, run.at)
+    settled = _unsure(gateway, lost, result, run.at)
     standing = outbox.settle(run.connection, [settled], run.at)
     if settled.status != "queued":
         run.report._count([settled], standing)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from alerts import phones
+from alerts.channels.base import Message, Result, Send
 from alerts.concerns import concerns
 from alerts.gateways import sms_gateways
+from alerts.gateways.base import Fate
 from ioc.settings import Settings
 from tests.fixtures.message_gateways import PHONE, Post, sandbox, warehouse_of_its_own
 
@@ -265,3 +269,75 @@ def test_the_phone_page_shows_what_arrived_in_vietnamese(post: Post) -> None:
     page = requests.get(f"{post.sandbox}/sms", timeout=5).text
     for words in ("Điện thoại thử nghiệm", PHONE, "IOC Thanh Hoa: &lt;b&gt;muc 2&lt;/b&gt;. Ma SC-1"):
         assert words in page
+
+
+def test_a_grave_message_bound_to_a_gateway_that_stays_away_goes_by_another_one_marked(post: Post) -> None:
+    """Timed out at the first gateway, which then is gone: after ten minutes certainty matters less than the alarm."""
+    post.fault("timeout_before", 2, gateway="esms")
+    post.queue(level=4)
+    post.queue(level=2, address="84912000002")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
+        post.drain(0, sms_gateway=both(post))
+    gone = f"esms+http://127.0.0.1:{post.settings.port_superset}?brandname=IOC {only(post, 'viettel')}"
+    for minute in (1, 5, 5.05):
+        post.drain(minute, sms_gateway=gone)
+    assert post.phones() == []
+    for minute in (12, 12.05):
+        post.drain(minute, sms_gateway=gone)
+    assert [(text["phone"], text["text"][-10:]) for text in post.phones()] == [(PHONE, " (gui lai)")]
+    assert post.statuses() == {"accepted": 1, "queued": 1}, "the slight one waits for its gateway"
+
+
+def test_a_gateway_that_was_taken_out_of_the_settings_leaves_nothing_behind(post: Post) -> None:
+    post.fault("timeout", 2, gateway="esms")
+    post.queue(level=3)
+    post.queue(level=1, address="84912000002")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
+        post.drain(0, sms_gateway=only(post, "esms"))
+    post.drain(1, sms_gateway=only(post, "viettel"))
+    assert post.statuses() == {"accepted": 1, "unknown": 1}
+    assert post.phones()[-1]["text"].endswith(" (gui lai)")
+    assert [one.kind for one in concerns(post.settings, post.at(1)) if one.level == 1] == ["unknown"]
+
+
+@dataclass
+class Askable:
+    """A gateway that recognises no repetition, but can be asked by our id; the first answer never comes."""
+
+    answer: Fate
+    name: str = "askable"
+    is_idempotent: bool = False
+    claim_size: int = 1
+    batch_size: int = 1
+    reports_delivery: bool = True
+    sent: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def open(self, _connection: object) -> Iterator[Send]:
+        def send(message: Message) -> Result:
+            self.sent.append(message.body)
+            return Result("uncertain" if len(self.sent) == 1 else "accepted")
+
+        yield send
+
+    def fate(self, _message: Message, _provider_id: str | None) -> Fate:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("fate", "status", "sendings"),
+    [("pending", "accepted", 1), ("delivered", "delivered", 1), ("failed", "failed", 1), ("not_found", "accepted", 2)],
+)
+def test_a_gateway_that_can_be_asked_is_asked_before_anything_is_sent_again(
+    post: Post, monkeypatch: pytest.MonkeyPatch, fate: Any, status: str, sendings: int
+) -> None:
+    gateway = Askable(Fate(fate))
+    monkeypatch.setattr("alerts.channels.sms.sms_gateways", lambda _settings: [gateway])
+    post.queue(level=2)
+    post.drain(0)
+    post.drain(1)
+    assert post.statuses() == {status: 1}
+    assert len(gateway.sent) == sendings
+    assert not any("gui lai" in body for body in gateway.sent), "certain, so nothing to mark"
