@@ -6,20 +6,23 @@ the record that it was told, so that a repetition adds nothing.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from alerts import public, reconcile, restatement, routing, windows
 from alerts.notice import Teller
 from ioc import warehouse
 
 if TYPE_CHECKING:
-    import psycopg
-
     from alerts.reconcile import ReconcileReport
     from ioc.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def drain(at: datetime | None = None, settings: Settings | None = None) -> ReconcileReport:
@@ -40,10 +43,21 @@ def tell_in(connection: psycopg.Connection, at: datetime, settings: Settings | N
     def open_teller() -> Teller:
         return Teller(connection, routing.load(connection, at), at, settings)
 
-    public.publish_in(connection, at, settings)
+    _tell_citizens(connection, at, settings)
     about_windows = windows.tell(connection, open_teller, at)
     report = reconcile.reconcile_in(connection, at, settings)
     more = about_windows + restatement.tell(connection, open_teller, at)
     if more:
         connection.execute("select pg_notify('ioc_outbox', '')")
     return replace(report, notifications=report.notifications + more)
+
+
+def _tell_citizens(connection: psycopg.Connection, at: datetime, settings: Settings | None) -> None:
+    """Publish; what is wrong with a public message must not hold up those to the people on duty."""
+    try:
+        with connection.transaction():
+            public.publish_in(connection, at, settings)
+    except psycopg.OperationalError:
+        raise
+    except Exception:
+        _log.exception("public alerts")

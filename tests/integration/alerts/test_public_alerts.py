@@ -199,6 +199,14 @@ def test_a_broken_headline_and_odd_characters_still_make_a_valid_document(square
     assert "170" in values(parsed(alert), "c:info/c:headline")[0]
 
 
+def test_a_public_message_that_cannot_be_written_holds_up_no_alarm(square: Desk) -> None:
+    square.run("alter table alert.public_message add check (level = 0)")
+    square.signal({0: 170})
+    square.tick(0.1)
+    assert square.subjects() == ["Cảnh báo mức 2 – Xấu"]
+    assert public.recent(square.settings, square.at(0.1)) == []
+
+
 @pytest.mark.parametrize(
     ("change", "into"),
     [
