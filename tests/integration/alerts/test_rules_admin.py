@@ -267,9 +267,8 @@ def test_one_draft_of_a_rule_at_a_time(office: Office) -> None:
         office.draft(2, "nothing")
 
 
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
+def test_a_wrong_draft_is_not_saved_and_says_what_is_wrong(office: Office, desk: Desk) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"reason": " "}, "Thiếu lý do."),
         ({"legal_basis": ""}, "Thiếu căn cứ pháp lý."),
         ({"owner_unit": "XYZ"}, "Không có đơn vị “XYZ” để phụ trách quy tắc."),
@@ -279,47 +278,45 @@ def test_one_draft_of_a_rule_at_a_time(office: Office) -> None:
         ({"nodata_after": (timedelta(hours=3), timedelta(hours=2))}, "Các mốc mất số liệu phải tăng dần."),
         ({"direction": "down"}, "ngưỡng ra không được thấp hơn ngưỡng vào"),
         ({"thresholds": ()}, "Cần ít nhất một ngưỡng."),
-    ],
-)
-def test_a_wrong_draft_is_not_saved_and_says_what_is_wrong(
-    office: Office, desk: Desk, changes: dict[str, Any], problem: str
-) -> None:
+    ]
     version_id = office.draft()
     before = office.document(version_id)
-    with pytest.raises(rule_admin.RuleRefusedError, match=problem):
-        office.save(version_id, **changes)
+    for changes, problem in wrong:
+        with pytest.raises(rule_admin.RuleRefusedError, match=problem):
+            office.save(version_id, **changes)
     assert office.document(version_id) == before
     assert desk.one("select count(*) from audit.event where action = 'rule.draft_saved'") == 0
 
 
-@pytest.mark.parametrize(
-    ("scope", "problem"),
-    [
-        (("unit", "99999"), "Phạm vi: không có đơn vị “99999”."),
-        (("entity", "TH-99"), "chưa từng có số liệu của đối tượng “TH-99”"),
-        (("pattern", "X-%"), "mẫu mã “X-%” không khớp đối tượng nào"),
-        (("entity", "TH-01"), None),
-        (("pattern", "TH-%"), None),
-        (("unit", "14797"), None),
-    ],
-)
-def test_a_scope_must_exist_and_the_most_specific_one_wins(
-    office: Office, desk: Desk, scope: tuple[str, str], problem: str | None
-) -> None:
+def _scoped(document: RuleDocument, kind: str, value: str) -> tuple[Any, ...]:
+    """The thresholds, and level 4 from 150 on in a scope."""
+    special = replace(
+        document.thresholds[0], scope_kind=kind, scope_value=value, level=4, enter_value=Decimal(150),
+        exit_value=Decimal(140),
+    )  # fmt: skip
+    return (*document.thresholds, special)
+
+
+def test_a_scope_must_exist(office: Office, desk: Desk) -> None:
+    desk.signal({0: 50})
+    version_id = office.draft()
+    document = office.document(version_id)
+    for kind, value, problem in (
+        ("unit", "99999", "Phạm vi: không có đơn vị “99999”."),
+        ("entity", "TH-99", "chưa từng có số liệu của đối tượng “TH-99”"),
+        ("pattern", "X-%", "mẫu mã “X-%” không khớp đối tượng nào"),
+    ):
+        with pytest.raises(rule_admin.RuleRefusedError, match=problem):
+            office.save(version_id, tests=TESTS, thresholds=_scoped(document, kind, value))
+
+
+@pytest.mark.parametrize("scope", [("entity", "TH-01"), ("pattern", "TH-%"), ("unit", "14797")])
+def test_the_most_specific_scope_wins(office: Office, desk: Desk, scope: tuple[str, str]) -> None:
     desk.signal({0: 50, 0.5: 160})
     desk.signal({0: 50, 0.5: 160}, station="YY-01", unit_code="14845")
     version_id = office.draft()
-    document = office.document(version_id)
-    special = replace(
-        document.thresholds[0], scope_kind=scope[0], scope_value=scope[1], level=4, enter_value=Decimal(150),
-        exit_value=Decimal(140),
-    )  # fmt: skip
-    thresholds = (*document.thresholds, special)
     tests = TESTS.replace("TH-01", "ZZ-01").replace('unit: "14797", ', "")
-    if problem:
-        with pytest.raises(rule_admin.RuleRefusedError, match=problem):
-            office.save(version_id, tests=tests, thresholds=thresholds)
-        return
+    thresholds = _scoped(office.document(version_id), *scope)
     office.save(version_id, tests=tests, thresholds=thresholds, effective_from=desk.at(-24))
     office.prove(version_id)
     office.submit(version_id)
