@@ -63,6 +63,17 @@ def test_a_flood_is_one_sms_per_recipient(desk: Desk) -> None:
     assert reconcile(desk, 0.2) == 0
 
 
+def test_a_person_whom_a_slower_route_reaches_too_gets_no_second_sms(desk: Desk) -> None:
+    """Level 3 in a commune without a leader: two routes lead to the province, one of them waits to group."""
+    desk.run("update notify.route set group_wait = '6 minutes' where code = 'dia-ban-sms'")
+    desk.signal({0: 250}, unit_code="14845")
+    desk.evaluate(0)
+    assert reconcile(desk, 0.2) == 0
+    assert desk.one("select count(*) from notify.notice_state join notify.route using (route_id) "
+                    "where code = 'dia-ban-sms'") == 1  # fmt: skip
+    assert len(sms(desk, "lanh-dao-tinh")) == 1
+
+
 def test_over_the_limit_means_one_digest_later_and_nothing_lost_or_doubled(desk: Desk) -> None:
     only(desk, "truc-snnmt")
     fill_the_hour(desk)
