@@ -30,7 +30,8 @@ async function refresh() {
 function replace(place, other) {
   if (!other || place.innerHTML === other.innerHTML) return;
   const active = place.contains(document.activeElement) ? document.activeElement : null;
-  if (active?.matches("input, select, textarea")) return;
+  const typed = (field) => field.value !== field.defaultValue;
+  if (active?.matches("input, select, textarea") || [...place.querySelectorAll("input, textarea")].some(typed)) return;
   const number = active && [...place.querySelectorAll("a, button, summary")].indexOf(active);
   const opened = [...place.querySelectorAll("details[open][id]")].map((details) => details.id);
   place.replaceChildren(...other.childNodes);
