@@ -30,14 +30,16 @@ _DIGEST_CHANNELS = ("email", "web", "push", "sms")
 
 _DUE = "status = 'queued' and held_for = 'quiet_hours' and not_before <= %(at)s"
 
-# What says that something is on: dropped when nothing of it is as it says.
+# What says that something is on: dropped when nothing of it is as it says. Another level has a notice of its own; what
+# comes from no route (a reminder) stays true while the incident is open.
 _DROP_UNTRUE = f"""
 with due as (
-    select outbox_id, incident_ids, incident_levels from notify.outbox
+    select outbox_id, route_id, incident_ids, incident_levels from notify.outbox
     where {_DUE} and 0 < any(incident_levels) for update skip locked
 ),
 judged as (
-    select d.outbox_id, bool_or(i.level = said.level) as holds, bool_and(i.status = 'closed') as is_over
+    select d.outbox_id, bool_and(i.status = 'closed') as is_over,
+        bool_or(case when d.route_id is null then i.level > 0 else i.level = said.level end) as holds
     from due d
     cross join lateral unnest(d.incident_ids, d.incident_levels) as said(incident_id, level)
     join alert.incident i using (incident_id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from alerts import delivery, reachability, routing
+from alerts import delivery, notice, reachability, routing
 from alerts.reconcile import reconcile_in
 from ioc import warehouse
 from ioc.cli import app
@@ -245,6 +246,30 @@ def test_a_level_that_rose_at_night_replaces_what_waited(desk: Desk, mailbox: Ma
     ]
     desk.tick(7.1)
     assert len(mails(desk, "truc-snnmt")) == 2, "what was told in another message is not listed"
+    assert mailbox.received
+
+
+def test_a_reminder_stays_true_while_its_alarm_is_open(desk: Desk, mailbox: Mailbox) -> None:
+    quiet(desk)
+    desk.signal({0: 170} | dict.fromkeys(range(1, 5), 120) | dict.fromkeys(range(5, 8), 60))
+    desk.evaluate(0.1)
+    (incident,) = desk.rows("select incident_id from alert.incident")[0]
+    with warehouse.connect("alerts", desk.settings) as connection:
+        teller = notice.Teller(connection, routing.load(connection, desk.at(1)), desk.at(1), desk.settings)
+        (contact,) = teller.directory.people(*DUTY)
+        for until in ("06:00", "08:00"):
+            teller.directory.quiet[contact.contact_id] = (time(22), time.fromisoformat(until))
+            to = notice.Destination(until, None, None, contact.contact_id, "email", "a@example.vn")
+            teller.post(to, "?", {}, notice.Plain("[Nhắc]", "Nhắc"), level=2, incident_ids=[incident],
+                        incident_levels=[2])  # fmt: skip
+    for hour in (2.1, 4.1):
+        desk.evaluate(hour)
+    desk.run("update notify.outbox set not_before = %s where dedupe_key = '06:00'", desk.at(4.2))
+    desk.deliver(4.2)
+    desk.evaluate(7.1)
+    desk.deliver(8.1)
+    reminders = desk.rows("select status, last_error from notify.outbox where subject = '[Nhắc]' order by dedupe_key")
+    assert reminders == [("accepted", None), ("dropped", "resolved_before_window")]
     assert mailbox.received
 
 
