@@ -93,7 +93,7 @@ def test_a_silent_mail_server_loses_nothing(desk: Desk) -> None:
 
 
 def test_a_channel_that_does_not_exist_is_named(desk: Desk) -> None:
-    with pytest.raises(KeyError, match="known: email, .*web"):
+    with pytest.raises(KeyError, match=r"known: email, .*web"):
         delivery.drain("fax", desk.settings)
 
 
