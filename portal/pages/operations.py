@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from portal.web import Config, Db, Reader, SignedIn, render
+from portal.web import Db, Reader, SignedIn, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ select
     (select count(distinct (code, channel)) from notify.template where status = 'approved') as templates,
     (select count(*) from notify.template where status = 'draft') as template_drafts,
     (select count(*) from alert.late_observation where recorded_at > clock_timestamp() - interval '24 hours') as late,
+    (select count(*) from alert.incident where opened_at > clock_timestamp() - interval '7 days') as week,
     (select percentile_cont(0.5) within group (order by extract(epoch from i.ack_at - i.recorded_at))
         from alert.incident i where i.ack_at > clock_timestamp() - interval '30 days' and i.ack_at > i.recorded_at)
         as ack_s
@@ -127,6 +128,10 @@ def _restatements(f: Row, say: Language) -> tuple[str, bool]:
     return say.text("{n} dòng đến muộn trong 24 giờ", n=say.number(f["late"])), False
 
 
+def _dashboard(f: Row, say: Language) -> tuple[str, bool]:
+    return say.text("{n} cảnh báo mở trong 7 ngày", n=say.number(f["week"])), False
+
+
 def _indicators(f: Row, say: Language) -> tuple[str, bool]:
     if f["ack_s"] is None:
         return say.text("Chưa có cảnh báo nào được nhận trong 30 ngày"), False
@@ -139,6 +144,8 @@ TILES = (
          _suppressions),
     Tile("/lich-truc", "roster", "Lịch trực", "Ai trực ca nào; tin đi đến người đang trực.", _roster),
     Tile("/thong-bao", "sent", "Thông báo đã gửi", "Ai đã được báo điều gì, lúc nào, bằng cách nào.", _notifications),
+    Tile("/bang-tin", "link", "Bảng tin cảnh báo", "Cảnh báo, thông báo và quy trình theo thời gian, cho toàn tỉnh.",
+         _dashboard, ("leader", "engineer", "admin")),
     Tile("/chi-so", "chart", "Chỉ số", "Mỗi đơn vị nhận, xử lý nhanh đến đâu; quy tắc nào hay báo nhầm.", _indicators),
     Tile("/so-lieu-sua", "clock", "Số liệu sửa và đến muộn", "Số liệu đến muộn làm lịch sử cảnh báo khác đi ở đâu.",
          _restatements),
@@ -151,7 +158,7 @@ TILES = (
 
 
 @router.get("/dieu-hanh", response_class=HTMLResponse)
-def hub(request: Request, database: Db, settings: Config, who: Reader, user: SignedIn) -> HTMLResponse:
+def hub(request: Request, database: Db, who: Reader, user: SignedIn) -> HTMLResponse:
     """Every page of operations that this user's role may open."""
     figures = database.row(_FIGURES, {"units": user.visible_units})
     assert figures is not None
@@ -163,7 +170,6 @@ def hub(request: Request, database: Db, settings: Config, who: Reader, user: Sig
             for tile in _tiles(request, user)
             for figure, attention in [tile.figure(figures, who.language)]
         ],
-        superset_url=settings.superset_url() if user.is_engineer else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alerts import procedures, suppressions
-from ioc import warehouse
+from ioc import embed, warehouse
 from portal.language import ZONE
 from tests.fixtures import portal_operations
 from tests.integration.portal.test_pages import words
@@ -381,7 +382,7 @@ def test_engineers_look_on(signed_in: Callable[[str], Person], paths: dict[str, 
         assert engineer.post(path, "/tai-khoan", **fields).status_code == 404, path
 
 
-PAGES = ("/dieu-hanh", "/tam-dung", "/cong-viec", "/cong-viec/1", "/vu-viec", "/vu-viec/mo", "/vu-viec/VV-1", "/chi-so",
+PAGES = ("/dieu-hanh", "/tam-dung", "/cong-viec", "/cong-viec/1", "/vu-viec", "/vu-viec/mo", "/vu-viec/VV-1", "/chi-so", "/bang-tin",
          "/tep/1")  # fmt: skip
 
 
@@ -438,11 +439,35 @@ def test_a_post_without_the_guard_would_be_found(signed_in: Callable[[str], Pers
     person.app.router.routes[:] = routes
 
 
-def test_the_hub_tells_how_things_stand(signed_in: Callable[[str], Person], case: str) -> None:
+@pytest.mark.parametrize("user", ["lanhdao", "truc", "kysu", "quantri"])
+def test_the_hub_tells_how_things_stand_and_leads_where_one_may_go(
+    signed_in: Callable[[str], Person], case: str, user: str
+) -> None:
     del case
-    html = signed_in("lanhdao").text("/dieu-hanh")
+    person = signed_in(user)
+    html = person.text("/dieu-hanh")
     text = words(html)
     assert re.search(r"\d+ vụ việc đang mở, \d+ việc quá hạn", text)
     assert re.search(r"\d+ lệnh đang hiệu lực, \d+ chuỗi đã ngừng", text)
-    for path in re.findall(r'class="card hub-tile" href="(/[a-z-]+)"', html):
-        assert signed_in("lanhdao").get(path).status_code == 200, path
+    paths = re.findall(r'class="card hub-tile" href="(/[a-z-]+)"', html)
+    assert len(paths) >= 9
+    for path in paths:
+        assert person.get(path).status_code == 200, path
+
+
+def test_the_dashboard_of_all_units_is_not_for_one_units_officer(
+    signed_in: Callable[[str], Person], settings: Settings
+) -> None:
+    told = settings.home / embed.EMBEDDED_FILE
+    told.parent.mkdir(exist_ok=True)
+    told.write_text(json.dumps({"dashboards": {"alerts": "0e9f5f6e-1111-2222-3333-444455557777"}, "datasets": {}}))
+    officer, leader = signed_in("truc"), signed_in("lanhdao")
+    assert officer.get("/bang-tin").status_code == 403
+    token = {"X-Form-Token": officer.form_token("/tai-khoan")}
+    refused = officer.browser.post("/api/embed/alerts", headers=token)
+    assert refused.status_code == 403
+    assert "token" not in refused.json()
+    token = {"X-Form-Token": leader.form_token("/bang-tin")}
+    answer = leader.browser.post("/api/embed/alerts", headers=token)
+    told.unlink()
+    assert answer.json()["embedded_uuid"] == "0e9f5f6e-1111-2222-3333-444455557777"
