@@ -1,7 +1,7 @@
 """A kit for stand-ins of HTTP interfaces: login, paging, changes since a moment, and every way to misbehave.
 
-A domain brings its records as planned changes (:class:`Change`), made from the seed; the kit plays the office around
-them. What the store holds is what a dashboard must show: tests count figures in it.
+A domain brings its records as planned changes (:mod:`sandbox.store`), made from the seed; the kit plays the office
+around them. What the store holds is what a dashboard must show: tests count figures in it.
 
     store = Store(clock, changes)
     office = Interface(store, user="ioc", password=…, path="/ho-so", paging="page")
@@ -20,7 +20,7 @@ import secrets
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,9 +32,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
+
+    from sandbox.store import Store
 
 VIETNAM = timezone(timedelta(hours=7))
 FaultKind = Literal[
@@ -55,101 +57,6 @@ FaultKind = Literal[
     "encoding",  # value: cp1258 or utf-16
 ]
 _PAGE_FOR_PEOPLE = "<!doctype html><html><head><title>Hệ thống đang bảo trì</title></head><body>…</body></html>"
-
-
-class Clock:
-    """The office's clock: ours, moved by what it is told."""
-
-    def __init__(self, at: datetime | None = None) -> None:
-        self._fixed = at
-        self._moved = timedelta()
-
-    def now(self) -> datetime:
-        return (self._fixed or datetime.now(UTC)) + self._moved
-
-    def move(self, seconds: float) -> None:
-        """Let time pass; backwards when negative."""
-        self._moved += timedelta(seconds=seconds)
-
-
-@dataclass(frozen=True, order=True)
-class Change:
-    """Something that happens to a record at a moment.
-
-    Attributes:
-        at: When; also what the source writes as time of change, unless ``stamped`` says otherwise.
-        key: Which record.
-        fields: What its fields become; None = the record is deleted.
-        stamped: Time of change that the source writes: a clock that is wrong, a change entered late.
-    """
-
-    at: datetime
-    key: str
-    fields: dict[str, Any] | None = field(compare=False, default_factory=dict)
-    stamped: datetime | None = field(compare=False, default=None)
-
-
-class Store:
-    """The office's records as they are now, and every change that led there.
-
-    Args:
-        clock: Planned changes happen when it reaches them.
-        changes: The plan, in any order.
-    """
-
-    def __init__(self, clock: Clock, changes: Iterable[Change] = ()) -> None:
-        self.clock = clock
-        self.happened: list[Change] = []
-        self._planned = sorted(changes)
-        self._records: dict[str, dict[str, Any]] = {}
-        self._changed: dict[str, datetime] = {}
-        self._lock = threading.RLock()
-
-    def advance(self) -> int:
-        """Let everything happen that is due; returns how many changes."""
-        with self._lock:
-            now, count = self.clock.now(), 0
-            while self._planned and self._planned[0].at <= now:
-                self._happen(self._planned.pop(0))
-                count += 1
-            return count
-
-    def change(self, key: str, fields: dict[str, Any] | None, stamped: datetime | None = None) -> None:
-        """Change a record now, or delete it."""
-        with self._lock:
-            self.advance()
-            self._happen(Change(self.clock.now(), key, fields, stamped))
-
-    def plan(self, change: Change) -> None:
-        """Add to the plan."""
-        with self._lock:
-            self._planned = sorted([*self._planned, change])
-
-    def _happen(self, change: Change) -> None:
-        self.happened.append(change)
-        if change.fields is None:
-            self._records.pop(change.key, None)
-            self._changed.pop(change.key, None)
-            return
-        self._records[change.key] = {**self._records.get(change.key, {}), **change.fields}
-        self._changed[change.key] = change.stamped or change.at
-
-    def records(self) -> dict[str, dict[str, Any]]:
-        """Every record as it is now, by key."""
-        with self._lock:
-            self.advance()
-            return {key: dict(record) for key, record in self._records.items()}
-
-    def changed(self, since: datetime | None = None, until: datetime | None = None) -> list[tuple[str, datetime]]:
-        """Keys and times of change in a window, both ends included, in order of change."""
-        with self._lock:
-            self.advance()
-            found = [
-                (key, at)
-                for key, at in self._changed.items()
-                if (since is None or at >= since) and (until is None or at <= until)
-            ]
-            return sorted(found, key=lambda item: (item[1], item[0]))
 
 
 @dataclass
@@ -215,7 +122,8 @@ class Interface:
         login: ``none``, ``basic``, ``key`` (header ``X-API-Key``), or ``token`` for ``token_s`` seconds.
         user: Login.
         password: Login.
-        paging: ``none``, ``page``, ``offset``, ``link``, ``cursor``, or ``keyset`` (by ``updatedSince`` alone).
+        paging: ``none``, ``page``, ``offset``, ``link``, ``cursor`` (in order of change), or ``keyset`` (by
+            ``updatedSince`` alone).
         most: Records in a page at most, whatever is asked for.
         order: ``changed``, ``newest`` (first) or ``key``.
         token_s: Life of a token by the office's clock.
@@ -337,6 +245,11 @@ class Interface:
 
     def _page(self, request: Request, query: Mapping[str, str]) -> Response:
         found = self._selected(query)
+        if self.paging == "cursor" and "from" in query:
+            # It stands for a record: what comes or goes before it moves nothing.
+            moment, _, key = query["from"].partition("|")
+            after = (datetime.fromisoformat(moment), key)
+            found = [r for r in found if (datetime.fromisoformat(r[self.changed_field]), r[self.key_field]) > after]
         size = max(1, min(int(query.get("size", self.most)), self.most))
         start = self._start(query, size)
         if self._strike("repeat") is not None:
@@ -348,10 +261,11 @@ class Interface:
         if self.counts:
             content["total"] = len(found)
         following = start + size
-        if self.paging in ("link", "cursor") and following < len(found):
+        if self.paging == "link" and following < len(found):
             asked = {name: value for name, value in query.items() if name not in ("from", "size")}
-            link = f"{request.url.path}?{urlencode({**asked, 'size': size, 'from': following})}"
-            content["next"] = link if self.paging == "link" else str(following)
+            content["next"] = f"{request.url.path}?{urlencode({**asked, 'size': size, 'from': following})}"
+        elif self.paging == "cursor" and following < len(found):
+            content["next"] = str(found[following - 1][self.changed_field]) + "|" + found[following - 1][self.key_field]
         now = self.store.clock.now()
         answer = {"code": 0, "data": content, "serverTime": now.astimezone(VIETNAM).isoformat()}
         if self._strike("said") is not None:
@@ -380,7 +294,7 @@ class Interface:
     def _start(self, query: Mapping[str, str], size: int) -> int:
         if self.paging == "page":
             return (int(query.get("page", "1")) - 1) * size
-        name = {"offset": "offset", "link": "from", "cursor": "from"}.get(self.paging, "")
+        name = {"offset": "offset", "link": "from"}.get(self.paging, "")
         return int(query.get(name, "0"))
 
     def _spoilt(self, shown: list[dict[str, Any]]) -> list[Any]:

@@ -86,20 +86,26 @@ def changed_files(
                 yield file, sha256
 
 
-def known_content(connection: psycopg.Connection, domain: str, resource: str) -> dict[str, str]:
-    """The sha256 of each page of an interface as it was last taken, by URI."""
+def known_content(connection: psycopg.Connection, domain: str, prefix: str) -> dict[str, str]:
+    """The sha256 of each page of an interface as it was last taken, by URI.
+
+    Args:
+        connection: A connection of the role loader.
+        domain: Domain name.
+        prefix: What the URIs of its pages begin with.
+    """
     rows = connection.execute(
         "select source_uri, sha256 from ops.source_file where domain = %s and starts_with(source_uri, %s)",
-        (domain, f"{resource}?"),
+        (domain, prefix),
     )
     return dict(rows.fetchall())
 
 
-def forget_pages(connection: psycopg.Connection, domain: str, resource: str, but: list[str]) -> None:
+def forget_pages(connection: psycopg.Connection, domain: str, prefix: str, but: list[str]) -> None:
     """Forget the pages of an interface that the newest reading did not ask for: a window that has moved on."""
     connection.execute(
         "delete from ops.source_file where domain = %s and starts_with(source_uri, %s) and source_uri <> all(%s)",
-        (domain, f"{resource}?", but),
+        (domain, prefix, but),
     )
 
 

@@ -139,9 +139,9 @@ class Batch:
         """Move a cursor of the domain together with the rows of this batch."""
         self._cursors.append((name, value))
 
-    def keep_pages(self, resource: str, uris: list[str]) -> None:
-        """Of an interface's pages, let the ledger remember only these."""
-        self._kept_pages[resource] = uris
+    def keep_pages(self, prefix: str, uris: list[str]) -> None:
+        """Of an interface's pages, whose URIs begin with ``prefix``, let the ledger remember only these."""
+        self._kept_pages[prefix] = uris
 
     def _send(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
@@ -295,8 +295,8 @@ class Batch:
         ledger.write_outcomes(self._connection, self.domain, batch_id, self.files)
         for name, value in self._cursors:
             ledger.write_cursor(self._connection, self.domain, name, value, batch_id)
-        for resource, uris in self._kept_pages.items():
-            ledger.forget_pages(self._connection, self.domain, resource, uris)
+        for prefix, uris in self._kept_pages.items():
+            ledger.forget_pages(self._connection, self.domain, prefix, uris)
         self._context.__exit__(None, None, None)
 
     def discard(self) -> None:

@@ -141,6 +141,7 @@ class _Extraction:
         self.report = LoadReport(domain)
         self.entities = entities_of(domain)
         self.batch: Batch | None = None
+        self.interfaces: set[str] = set()
         self.listed = 0
 
     def drain(self, uris: list[str]) -> LoadReport:
@@ -209,10 +210,16 @@ class _Extraction:
         """
         reader = Reader(uri, parser, self.tuning)
         name = f"source:{reader.resource}#{parser.api.name}"
+        if reader.prefix in self.interfaces:
+            raise Fatal(
+                f"{self.domain}: two sources ask {reader.resource} for the same, perhaps with two logins; one cursor "
+                "cannot stand for both: leave one out, or declare them apart in apis/"
+            )
+        self.interfaces.add(reader.prefix)
         live = self.mode != "replay" and self.since is None and self.until is None
         with warehouse.connect("loader", self.settings) as connection:
             value = ledger.read_cursor(connection, self.domain, name)
-            known = {} if self.mode == "replay" else ledger.known_content(connection, self.domain, reader.resource)
+            known = {} if self.mode == "replay" else ledger.known_content(connection, self.domain, reader.prefix)
         read_until = datetime.fromisoformat(value["changed_until"]) if "changed_until" in value else None
         last_read = datetime.fromisoformat(value["listed_at"]) if "listed_at" in value else None
         started, pages = datetime.now(UTC), list[str]()
@@ -232,7 +239,7 @@ class _Extraction:
             value = {"listed_at": started.isoformat(), "files_listed": len(pages)}
             until = {"changed_until": read_until.isoformat()} if read_until else {}
             self._current().move_cursor(name, value | until)
-            self._current().keep_pages(reader.resource, pages)
+            self._current().keep_pages(reader.prefix, pages)
 
     def _wanted(self, parser: Format, path: str) -> bool:
         if is_temporary(path) or not path.lower().endswith(parser.suffixes):

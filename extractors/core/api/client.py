@@ -210,10 +210,11 @@ class Client:
                 response = self._session.request(
                     method, url, timeout=self._settings.timeout_s, stream=True, allow_redirects=False, **arguments
                 )
-            except requests.exceptions.SSLError as error:
+            except requests.exceptions.SSLError:
+                # Without its cause: that repeats the whole query, and a key may be in it.
                 raise Fatal(
                     f"{self.uri.public}: its certificate cannot be trusted; name the CA in IOC_EXTRACT_TLS_CA"
-                ) from error
+                ) from None
             with response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["location"])

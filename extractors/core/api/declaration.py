@@ -94,7 +94,8 @@ class Paging:
         next: Dotted path of the next link or cursor; empty = the ``Link`` header.
         total: Dotted path of the number of all records; spares a question at the end, and shows a gap.
         end_statuses: Statuses that mean "beyond the last page", where the source says so.
-        walks: Most walks over a window whose pages shift; the last must bring nothing new.
+        walks: Most walks over a window whose pages shift; the last must bring nothing new. 1 = the source promises that
+            its pages never shift (a cursor that stands for a record, not for a number); one walk is believed then.
         most_pages: A walk that is longer is taken for endless.
     """
 
@@ -112,15 +113,15 @@ class Paging:
     def __post_init__(self) -> None:
         if self.kind not in ("none", "page", "offset", "link", "cursor", "keyset"):
             raise ValueError("[paging] kind is 'none', 'page', 'offset', 'link', 'cursor' or 'keyset'")
-        if self.size < 1 or self.walks < 2 or self.most_pages < 1:
-            raise ValueError("[paging] size and most_pages are at least 1, walks at least 2")
+        if self.size < 1 or self.walks < 1 or self.most_pages < 1:
+            raise ValueError("[paging] size, walks and most_pages are at least 1")
         if self.kind == "cursor" and not self.next:
             raise ValueError("[paging] kind 'cursor' needs next, the path of the cursor in the answer")
 
     @property
     def shifts(self) -> bool:
         """Whether a record can slip to a page that was read already."""
-        return self.kind in ("page", "offset", "link")
+        return self.kind in ("page", "offset", "link", "cursor") and self.walks > 1
 
 
 @dataclass(frozen=True)

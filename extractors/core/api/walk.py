@@ -6,8 +6,8 @@ nothing). A reading begins before it by the overlap, because a source may show a
 
 Pages shift when records come, go or change places while they are read. A window of several pages is therefore walked
 again until a walk brings nothing new; records that changed after the first walk began do not count, for they come with
-the next window anyway. ``keyset`` and ``cursor`` paging cannot shift; they are walked again only after a page without
-records in the middle, or when the source counts more records than it showed.
+the next window anyway. ``keyset`` paging cannot shift, and a source may be declared not to; such a window is walked
+again only after a page without records in the middle, or when the source counts more records than it showed.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # An empty page may be a stumble in the middle; after so many in a row there is nothing more.
 _EMPTY_PAGES = 2
+# Where pages do not shift: after a stumble, one walk more and one that confirms it.
+_LEAST_WALKS = 3
 # The same page twice can be chance, while records come in at the front.
 _SAME_PAGE = 2
 # A slice without a record makes the next one twice as long, up to this.
@@ -96,6 +98,8 @@ class Reader:
         self._client = Client(uri, settings, api.auth, headers=api.request.headers, per_minute=api.per_minute)
         self._url = self._client.url(api.request.path)
         self.resource = f"{uri.public}{api.request.path}"
+        # What the URIs of its pages begin with: two declarations may ask one address for different things.
+        self.prefix = f"{self.resource}?{urlencode(api.request.parameters)}{'&' if api.request.parameters else ''}"
         self._handed: set[bytes] = set()
         self._newest: datetime | None = None
         self._clock: datetime | None = None
@@ -172,7 +176,8 @@ class Reader:
     def _settled(self, span: _Span) -> Iterator[Page]:
         """Every page of a window, walked until nothing new comes."""
         api, seen = self._api, set[bytes]()
-        for walk in range(1, api.paging.walks + 1):
+        walks = max(api.paging.walks, _LEAST_WALKS)
+        for walk in range(1, walks + 1):
             count, shifting, fresh, blank = 0, False, False, False
             met: set[bytes] = set()
             total: int | None = None
@@ -193,7 +198,7 @@ class Reader:
                     _LOG.warning("%s: counts %s records and shows %s", self.resource, total, count)
                 return
         raise Retriable(
-            f"{self.resource}: its pages still shift after {api.paging.walks} walks; what came is loaded, and the next "
+            f"{self.resource}: its pages still shift after {walks} walks; what came is loaded, and the next "
             "run reads the window again. A narrower window or keyset paging would end it"
         )
 
@@ -204,7 +209,7 @@ class Reader:
         self._handed.add(digest)
         shown = {**page.query, "page": str(page.number)} | ({"walk": str(walk)} if walk > 1 else {})
         name = f"page-{page.number:06d}-{walk}.json"
-        yield Page(RemoteFile(f"{self.resource}?{urlencode(shown)}", name, None, None), page.answer.body)
+        yield Page(RemoteFile(f"{self.prefix}{urlencode(shown)}", name, None, None), page.answer.body)
 
     def _walk(self, span: _Span) -> Iterator[_Fetched]:
         paging, shown = self._api.paging, self._asked(span)

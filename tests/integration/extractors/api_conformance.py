@@ -128,6 +128,14 @@ class ApiConformance(PagingConformance):
 
     def test_late_and_out_of_order_records_are_found(self, settings: Settings, office: Interface) -> None:
         self.fill(office, 0, 3)
+        newest = office.store.clock.now()
+        office.store.clock.move(3600)
+        self.load(office)
+        # An hour of silence does not move the cursor: what happened in it may be shown yet.
+        assert self.cursor(settings) == newest
+        office.store.change(self.key(40), self.fields(40), newest + timedelta(minutes=1))
+        assert self.load(office).loaded == self.rows_in(self.fields(40))
+        self.fill(office, 3, 1)
         self.load(office)
         now = office.store.clock.now()
         overlap = self.parser.api.window.overlap  # type: ignore[union-attr]

@@ -18,7 +18,8 @@ from extractors.core.errors import Fatal, Retriable
 from extractors.core.pipeline import LoadReport, extract
 from extractors.core.registry import format_of
 from ioc import warehouse
-from sandbox.api import Clock, Interface, Store, serve
+from sandbox.api import Interface, serve
+from sandbox.store import Clock, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +212,8 @@ class PagingConformance:
         for order, act in itertools.product(orders, ("deleted", "changed", "came")):
             office.store, office.order = Store(Clock(office.store.clock.now())), order
             self.forget(settings)
-            self.fill(office, 0, 3 * self.page)
+            # Further apart than the overlap, so that the next reading does not find what this one has lost.
+            self.fill(office, 0, 3 * self.page, step_s=1800)
             for questions, number in ((1, 0), (2, self.page)):
                 office.meanwhile(questions, functools.partial(self._shift, office, act, number))
             self.load(office)

@@ -12,7 +12,8 @@ import requests
 
 from extractors.core.api.declaration import load
 from ioc.settings import PROJECT_ROOT
-from sandbox.api import Change, Clock, Interface, Store, serve
+from sandbox.api import Interface, serve
+from sandbox.store import Change, Clock, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

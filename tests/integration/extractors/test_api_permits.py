@@ -15,10 +15,12 @@ from fastapi import FastAPI
 from paging_conformance import PagingConformance
 
 import extractors
+from extractors.core.api import walk
 from extractors.core.errors import Fatal, Retriable
 from extractors.core.pipeline import extract
 from ioc import warehouse
-from sandbox.api import Clock, Interface, Store, serve
+from sandbox.api import Interface, serve
+from sandbox.store import Clock, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +151,27 @@ class TestByPageNumber(Permits, ApiConformance):
             "bad_timestamp", "bad_value", "bad_value", "not_a_record", "not_a_record",
         ]  # fmt: skip
 
+    def test_a_reader_that_walks_once_would_be_found(
+        self, settings: Settings, office: Interface, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def once(reader: walk.Reader, span: Any) -> Iterator[walk.Page]:
+            for page in reader._walk(span):
+                yield from reader._handing_over(page, 1)
+
+        monkeypatch.setattr(walk.Reader, "_settled", once)
+        with pytest.raises(AssertionError):
+            self.test_records_that_move_between_pages_while_they_are_read_are_not_lost(settings, office)
+
+    def test_a_cursor_that_runs_ahead_of_what_was_read_would_be_found(
+        self, settings: Settings, office: Interface, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def ahead(reader: walk.Reader, _span: Any) -> Iterator[walk.Position]:
+            yield walk.Position(reader._now())
+
+        monkeypatch.setattr(walk.Reader, "_position", ahead)
+        with pytest.raises(AssertionError):
+            self.test_late_and_out_of_order_records_are_found(settings, office)
+
 
 class TestInSlices(Permits):
     """A long stretch is read slice by slice, each kept before the next begins."""
@@ -188,11 +211,19 @@ class TestInSlices(Permits):
 
 class TestByCursor(Permits):
     declaration = _DECLARATION.replace(
-        'kind = "page"', 'kind = "cursor"\nparameter = "from"\nnext = "data.next"'
+        'kind = "page"', 'kind = "cursor"\nwalks = 1\nparameter = "from"\nnext = "data.next"'
     ).replace('kind = "token"\npath = "/token"\nrefresh = "refresh_token"', 'kind = "uri"')
 
     def interface(self) -> Interface:
-        return Interface(Store(Clock(NOW)), path="/permits", most=self.page, paging="cursor", login="basic")
+        return Interface(
+            Store(Clock(NOW)), path="/permits", most=self.page, paging="cursor", login="basic", counts=False
+        )
+
+    def test_a_source_that_promises_not_to_shift_is_walked_once(self, settings: Settings, office: Interface) -> None:
+        expected = self.fill(office, 0, 3 * self.page)
+        assert self.load(office).loaded == expected
+        assert len(office.questions) == 3
+        self.assert_nothing_lost(settings, office)
 
     def test_a_cursor_that_has_ended_is_no_fault_of_the_declaration(
         self, settings: Settings, office: Interface
@@ -231,6 +262,27 @@ class TestByMomentOfChange(Permits):
 
     def interface(self) -> Interface:
         return Interface(Store(Clock(NOW)), path="/permits", most=self.page, paging="keyset", login="key")
+
+    @pytest.mark.usefixtures("settings")
+    def test_a_source_in_another_order_is_refused_before_it_costs_a_record(self, office: Interface) -> None:
+        self.fill(office, 0, 6)
+        office.order = "newest"
+        with pytest.raises(Fatal, match="not in order of change"):
+            self.load(office)
+
+    def test_more_records_of_one_moment_than_a_page_holds_are_a_clear_error(
+        self, settings: Settings, office: Interface
+    ) -> None:
+        at = office.store.clock.now()
+        for number in range(self.page + 2):
+            office.store.change(self.key(number), self.fields(number), at)
+        with pytest.raises(Fatal, match="same moment of change and fill the page; raise size"):
+            self.load(office)
+        assert len(self.newest(settings)) == self.page, "what came is kept"
+        for number in (3, 4, 5):
+            office.store.change(self.key(number), {}, at + timedelta(seconds=1))
+        self.load(office)
+        self.assert_nothing_lost(settings, office)
 
 
 def test_a_whole_list_without_times_of_change_is_compared_by_content(
@@ -277,3 +329,44 @@ def test_a_source_that_names_no_interface_is_told_which_there_are(
     )  # fmt: skip
     with pytest.raises(Fatal, match="name the same table"):
         extract("licences", source_uris=["http://127.0.0.1:1/#fees"])
+
+
+_LISTS = (
+    'entity = "{0}"\nkey = ["code"]\n[request]\npath = "/documents"\nparameters = {{ kind = "{0}" }}\n'
+    '[columns]\ncode = {{ path = "id" }}\n'
+)
+
+
+def test_one_address_may_hold_several_lists_but_no_list_is_read_twice(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("incoming", "outgoing"):
+        declare(tmp_path / "rooms", "letters", _LISTS.format(kind), kind)
+    monkeypatch.setattr(extractors, "__path__", [*extractors.__path__, str(tmp_path / "rooms")])
+    application = FastAPI()
+    application.add_api_route("/documents", lambda kind: [{"id": f"{kind}-{number}"} for number in range(3)])
+    with serve(application) as url:
+        both = [f"{url}#incoming", f"{url}#outgoing"]
+        assert [extract("letters", source_uris=both).loaded for _ in range(2)] == [6, 0]
+        with warehouse.connect("loader", settings) as connection:
+            counts = "select source_uri, loaded_count from ops.landed_file where outcome = 'loaded' order by 1"
+            assert connection.execute(counts).fetchall() == [
+                (f"{url}/documents?kind={kind}&page=1", 3) for kind in ("incoming", "outgoing")
+            ]
+        twice = [f"{url}#incoming", url.replace("://", "://other:login@") + "#incoming"]
+        with pytest.raises(Fatal, match=r"two sources ask .*/documents for the same"):
+            extract("letters", source_uris=twice)
+
+
+@pytest.mark.usefixtures("settings")
+def test_an_answer_in_another_form_names_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOC_EXTRACT_BACKOFF_S", "0")
+    declare(tmp_path / "rooms", "letters", 'records = "data.items"\n' + _LISTS.format("incoming"), "incoming")
+    monkeypatch.setattr(extractors, "__path__", [*extractors.__path__, str(tmp_path / "rooms")])
+    application = FastAPI()
+    application.add_api_route("/documents", lambda: {"message": "đã đổi", "payload": []})
+    with (
+        serve(application) as url,
+        pytest.raises(Fatal, match=r"without a list at 'data\.items' \(there is: message, payload\).*apis/incoming"),
+    ):
+        extract("letters", source_uris=[url])

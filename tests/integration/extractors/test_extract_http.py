@@ -48,7 +48,8 @@ class Office:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
+                if "Transfer-Encoding" not in headers:
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if office.reset:
                     office.reset = False
@@ -179,6 +180,13 @@ def test_a_connection_reset_within_the_body_is_asked_again(office: Office) -> No
     office.answer = lambda *_: (200, {}, b"x" * 500_000)
     office.reset = True
     assert fetch(office) == b"x" * 500_000
+    assert len(office.asked) == 2
+
+
+def test_a_chunked_body_that_stops_is_asked_again(office: Office) -> None:
+    whole, cut = b"5\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\n5\r\nwor"
+    office.answer = lambda *_: (200, {"Transfer-Encoding": "chunked"}, cut if len(office.asked) == 1 else whole)
+    assert fetch(office) == b"hello"
     assert len(office.asked) == 2
 
 
