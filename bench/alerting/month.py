@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.alerting.feed import HOUR, MINUTE, SIGNALS, START, Feed
-from bench.peers.evaluation_clock import Alertmanager, Evaluator, Rule, Samples
+from bench.peers.evaluation_clock import Alertmanager, Evaluator, Rule, Samples, Told
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -34,11 +34,14 @@ STEP = 5 * MINUTE
 
 
 class Belief(NamedTuple):
-    """From ``at`` on the reader takes the level of a series to be ``level``; a repeat brings nothing new."""
+    """From ``at`` on the reader takes the level of a series to be ``level``.
+
+    ``is_inferred``: no message said so; it follows from what a message about others lists, or it was only repeated.
+    """
 
     at: datetime
     level: int
-    is_repeat: bool = False
+    is_inferred: bool = False
 
 
 Beliefs = dict[str, list[Belief]]
@@ -49,7 +52,6 @@ class Score:
     """What the messages of one engine were worth."""
 
     messages: int = 0
-    repeats: int = 0
     false: int = 0
     missed: int = 0
     doubled: int = 0
@@ -69,7 +71,6 @@ def evaluation_clock(feed: Feed, *, lookback: timedelta | None, scraped: bool = 
     rules = _rules(lookback)
     evaluator, manager = Evaluator(rules, samples), Alertmanager(MINUTE / 2, 5 * MINUTE, 24 * HOUR)
     manager.silences = [(silence.series, silence.start, silence.end) for silence in feed.silences]
-    believed: dict[str, dict[int, bool]] = defaultdict(dict)
     found: Beliefs = defaultdict(list)
     gauges: dict[str, float] = {}
     arrivals = iter(feed.arrivals)
@@ -94,14 +95,10 @@ def evaluation_clock(feed: Feed, *, lookback: timedelta | None, scraped: bool = 
                     samples.write(series, now, value)
             evaluator.evaluate(now, manager)
         if not is_down:
-            for told in manager.look(now):
-                levels = believed[told.alert.series]
-                levels[told.alert.level] = told.is_firing
-                top = max((level for level, is_firing in levels.items() if is_firing), default=0)
-                found[told.alert.series].append(Belief(now, top, told.is_repeat))
+            _read(found, manager.look(now), now)
         was_down, was_blind = is_down, is_blind
         now += MINUTE
-    return {series: _last_of_each_moment(beliefs) for series, beliefs in found.items()}
+    return found
 
 
 def _rules(lookback: timedelta | None) -> dict[str, list[Rule]]:
@@ -119,12 +116,19 @@ def _rules(lookback: timedelta | None) -> dict[str, list[Rule]]:
     }  # fmt: skip
 
 
-def _last_of_each_moment(beliefs: list[Belief]) -> list[Belief]:
-    """One message may speak of several levels: the reader believes what it says as a whole."""
-    kept: dict[datetime, Belief] = {}
-    for belief in beliefs:
-        kept[belief.at] = belief
-    return list(kept.values())
+def _read(found: Beliefs, told: list[Told], now: datetime) -> None:
+    """A reader takes what a message lists for all that is so in its group."""
+    for group in {item.alert.group for item in told}:
+        of_group = [item for item in told if item.alert.group == group]
+        listed: dict[str, int] = defaultdict(int)
+        for item in of_group:
+            listed[item.alert.series] = max(listed[item.alert.series], item.alert.level * item.is_firing)
+        spoken_of = {item.alert.series for item in of_group if not item.is_repeat}
+        # Groups are rules here, and series carry the name of theirs.
+        for series in {name for name in found if name.startswith(f"{group}-")} | set(listed):
+            level, known = listed[series], found[series][-1].level if found.get(series) else 0
+            if series in spoken_of or level != known:
+                found[series].append(Belief(now, level, series not in spoken_of))
 
 
 def score(feed: Feed, beliefs: Beliefs, truth: dict[tuple[str, str], Timeline]) -> Score:
@@ -132,8 +136,7 @@ def score(feed: Feed, beliefs: Beliefs, truth: dict[tuple[str, str], Timeline]) 
     total = Score()
     for (signal, series), timeline in truth.items():
         told = beliefs.get(series, [])
-        total.messages += len(told)
-        total.repeats += sum(belief.is_repeat for belief in told)
+        total.messages += sum(not belief.is_inferred for belief in told)
         _score_messages(total, told, timeline, feed.backfills.get((signal, series)))
         silences = [(s.start, s.end) for s in feed.silences if s.series == series]
         _score_silence(total, feed, told, timeline, silences)
@@ -149,7 +152,7 @@ def _score_messages(
     before = 0
     last_told: dict[int, datetime] = {}
     for belief in told:
-        if belief.is_repeat:
+        if belief.is_inferred:
             continue
         level, _ = timeline.at(belief.at)
         is_false = belief.level > level or (belief.level == 0 and level > 0)

@@ -15,7 +15,8 @@ Followed from their documentation and behaviour (Prometheus 2.42 or newer, for `
   survive a restart, alerts do not.
 
 In its favour: each level is an alert of its own and keeps firing down to its exit value (the usual ``or ALERTS``
-expression); no inhibition rule swallows an end; the look-back is a parameter; rows of bad quality never become samples.
+expression); no inhibition rule swallows an end; the look-back is a parameter; rows of bad quality never become samples;
+a reader takes what a message lists for all that is so in its group.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class AlertKey(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One item of a notification: what somebody reads about one alert. ``is_repeat``: nothing new, only repeated."""
+    """One item of a message: what somebody reads about one alert. ``is_repeat``: it stood in the last one, too."""
 
     at: datetime
     alert: AlertKey
@@ -177,9 +178,9 @@ class Alertmanager:
         self._log[name] = _Logged(firing, resolved, now)
         if is_repeat:
             return [Told(now, key, True, True) for key in sorted(firing)]
-        # What the reader learns: alerts that were not in the last message, or stood there otherwise.
-        new = [Told(now, key, True, False) for key in sorted(firing - before.firing)]
-        return new + [Told(now, key, False, False) for key in sorted(resolved - before.resolved)]
+        # The message lists all that is firing; what is new in it are alerts that were not in the last one.
+        told = [Told(now, key, True, key in before.firing) for key in sorted(firing)]
+        return told + [Told(now, key, False, False) for key in sorted(resolved - before.resolved)]
 
     def restart(self) -> None:
         """Log and silences are on disk; alerts were in memory."""
