@@ -204,6 +204,16 @@ def test_a_message_that_may_have_been_taken_does_not_go_to_another_gateway(post:
     assert [text["gateway"] for text in post.phones()] == ["esms"]
 
 
+def test_nor_when_the_other_is_the_preferred_one_by_then(post: Post) -> None:
+    post.fault("timeout", gateway="esms")
+    post.queue()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
+        post.drain(0, sms_gateway=both(post))
+    assert post.drain(1, sms_gateway=f"{only(post, 'viettel')} {only(post, 'esms')}").sent == 1
+    assert [text["gateway"] for text in post.phones()] == ["esms"]
+
+
 def test_a_gateway_that_is_down_costs_one_look_not_one_for_every_message(post: Post) -> None:
     post.queue(8)
     nobody = f"esms+http://127.0.0.1:{post.settings.port_superset}?brandname=IOC"
