@@ -239,7 +239,8 @@ def test_fingers_have_room_on_the_phone(visit: Callable[..., Visit]) -> None:
     for path in ["/", "/canh-bao", "/hop-thu", "/tai-khoan", *OPERATIONS]:
         officer.go(path)
         small = officer.page.evaluate(
-            """() => [...document.querySelectorAll(".button, .main-nav a, .me, .tile, a[class*='-line'], .tabs a, input")]
+            """() => [...document.querySelectorAll(
+                    ".button, .main-nav a, .me, .tile, a[class*='-line'], .tabs a, input")]
                 .filter(e => e.type !== "hidden")
                 .filter(e => !e.closest("[aria-hidden=true]") && !e.matches("[aria-hidden=true]"))
                 .filter(e => e.getClientRects().length && !["checkbox", "radio"].includes(e.type))

@@ -382,8 +382,10 @@ def test_engineers_look_on(signed_in: Callable[[str], Person], paths: dict[str, 
         assert engineer.post(path, "/tai-khoan", **fields).status_code == 404, path
 
 
-PAGES = ("/dieu-hanh", "/tam-dung", "/cong-viec", "/cong-viec/1", "/vu-viec", "/vu-viec/mo", "/vu-viec/VV-1", "/chi-so", "/bang-tin",
-         "/tep/1")  # fmt: skip
+PAGES = [
+    "/dieu-hanh", "/tam-dung", "/cong-viec", "/cong-viec/1", "/vu-viec", "/vu-viec/mo", "/vu-viec/VV-1", "/chi-so",
+    "/bang-tin", "/tep/1",
+]  # fmt: skip
 
 
 def test_nothing_of_it_opens_without_login(anybody: Person) -> None:
