@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -134,8 +134,11 @@ class Client:
             Retriable: no answer after all attempts, or the source asks for a long pause.
             Fatal: the source refuses the login or the question.
         """
-        if urlsplit(url).netloc != urlsplit(self._root).netloc:
+        parts = urlsplit(url)
+        if parts.hostname != self.uri.host:
             raise Fatal(f"{self.uri.public}: its next page lies on another host; the login is not sent there")
+        # Behind a proxy, sources write links with the scheme and port of their inside.
+        url = urlunsplit((*urlsplit(self._root)[:2], *parts[2:4], ""))
         # A link has its own parameters already.
         linked = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
         refused = False

@@ -229,6 +229,9 @@ def test_a_redirect_stays_on_the_host_and_never_takes_the_login_elsewhere(office
     assert seen == ["k3y"] * 3
     with pytest.raises(Fatal, match=r"sends on to http://elsewhere\.example; the login is not sent there"):
         asking.ask(asking.url("/far"), {})
+    # A link as the source knows itself behind its proxy is asked for where the source is.
+    assert asking.ask("https://127.0.0.1:8443/b?x=1", {}).body == b"here"
+    assert office.asked[-2:] == ["/b?x=1", "/c"]
     with pytest.raises(Fatal, match="in a circle"):
         asking.ask(asking.url("/round"), {})
     with pytest.raises(Fatal, match="another host"):
