@@ -54,6 +54,16 @@ def end_without_rule(
             states[incident.key] = changes.states[incident.key] = _calm(series, ended_at if rule else None)
 
 
+def silences(rules: dict[int, Rule], at: datetime) -> dict[int, tuple[datetime, datetime]]:
+    """By rule, between which moments a series must have been heard last for ``check`` to find it silent at ``at``."""
+    versions = ((rule_id, rule.in_force(at)) for rule_id, rule in rules.items())
+    return {
+        rule_id: (at - version.retire_after, at - version.nodata_after[0])
+        for rule_id, version in versions
+        if version and version.nodata_after
+    }
+
+
 def check(
     rules: dict[int, Rule],
     states: dict[SeriesKey, Series],
@@ -65,6 +75,7 @@ def check(
 
     An incident begins at the newest period heard + ``nodata_after[0]``, whenever that was noticed, and ends at ``at``,
     when data were seen to be back. A series silent for longer than ``retire_after`` opens none: that is history.
+    ``states`` holds at least the series with news or an open incident, and those within ``silences``.
     """
     silent_now = {i.key: i for i in open_incidents.values() if i.kind != "value"}
     for key, before in list(states.items()):

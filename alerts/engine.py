@@ -157,10 +157,12 @@ def _read(connection: psycopg.Connection, at: datetime, mode: Mode) -> _Found:
             ).fetchone()
             assert row is not None
             rules = rulebook.load(connection)
-            states = {} if mode == "replay" else store.read_states(connection)
             incidents, alive = store.read_open_incidents(connection), sources.read_alive(connection)
+            due = store.read_due(connection, list(rules), at, from_scratch=mode == "replay")
+            keys = {*due, *(incident.key for incident in incidents.values()), *sources.keys(rules)}
+            states = {} if mode == "replay" else store.read_states(connection, keys, absence.silences(rules, at))
             found = _Found(mode, rules, row[0], row[1], states, incidents, alive)
-            for key, points in store.read_due(connection, list(rules), at, from_scratch=mode == "replay").items():
+            for key, points in due.items():
                 _fold(found, key, points)
     finally:
         connection.isolation_level = None
@@ -221,11 +223,12 @@ def _write(
     sources.inhibit(connection, at)
     contradicted = restatement.judge(connection, found.rules, at)
     told = teller(connection)
+    pending, firing = store.count_states(connection)
     touched = [incident for incident in changes.incidents.values() if incident.kind == "value"]
     report = EvaluationReport(
         evaluated=found.evaluated,
-        pending=sum(series.state.phase == "pending" for series in found.states.values()),
-        firing=sum(series.state.level > 0 for series in found.states.values()),
+        pending=pending,
+        firing=firing,
         resolved=sum(incident.close_reason == "resolved" for incident in touched),
         left=sum(incident.close_reason in absence.LEFT for incident in changes.incidents.values()),
         nodata=silent.series,

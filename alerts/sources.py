@@ -101,13 +101,18 @@ def make_rules(connection: psycopg.Connection, rules: dict[int, Rule], alive: li
     return made
 
 
+def keys(rules: dict[int, Rule]) -> list[SeriesKey]:
+    """The series of the source rules: one for each domain."""
+    return [SeriesKey(rule.rule_id, ENTITY_TYPE, rule.domain) for rule in rules.values() if rule.watches == "source"]
+
+
 def hear(rules: dict[int, Rule], alive: list[Alive], states: dict[SeriesKey, Series], changes: Changes) -> None:
     """Let the source rules know what was published: each source is a series, and silence is found as in any other."""
     published = {one.domain: one.published_at for one in alive}
-    for rule in rules.values():
-        if rule.watches != "source" or rule.domain not in published:
+    for key in keys(rules):
+        heard_at = published.get(key.entity_id)
+        if heard_at is None:
             continue
-        key, heard_at = SeriesKey(rule.rule_id, ENTITY_TYPE, rule.domain), published[rule.domain]
         known = states.get(key)
         if known is None or known.state.heard_at != heard_at:
             state = SeriesState(watermark=heard_at, heard_at=heard_at, last_ok_at=heard_at)

@@ -10,6 +10,7 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
@@ -17,7 +18,7 @@ from psycopg import sql
 from alerts.fold import Point, SeriesState, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import psycopg
 
@@ -89,20 +90,57 @@ def incident_id(rule_code: str, key: SeriesKey, kind: str, opened_at: datetime) 
     return uuid.UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def read_states(connection: psycopg.Connection) -> dict[SeriesKey, Series]:
-    """Every series state."""
+_STATES = """
+select st.rule_id, st.entity_type, st.entity_id, st.unit_code, st.incident_id, st.level, st.up_since, st.down_since,
+    st.watermark, st.watermark_revision, st.heard_at, st.last_ok_at, st.last_value::float8, st.peak_value::float8,
+    st.data_state
+from alert.series_state st
+left join unnest(%(rules)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+    as clock (rule_id, since, until) using (rule_id)
+where st.incident_id is not null or st.heard_at between clock.since and clock.until
+    or (st.rule_id, st.entity_type, st.entity_id) in (
+        select * from unnest(%(rule_ids)s::bigint[], %(types)s::text[], %(ids)s::text[]))
+"""
+
+
+def read_states(
+    connection: psycopg.Connection,
+    keys: Collection[SeriesKey],
+    silences: Mapping[int, tuple[datetime, datetime]] = MappingProxyType({}),
+) -> dict[SeriesKey, Series]:
+    """The states of ``keys``, and those that the clock alone may change: most series have neither news nor silence.
+
+    Args:
+        connection: A connection of the role alerts.
+        keys: Series with something new to fold, or to look at.
+        silences: By rule, between which moments a series must have been heard last to be silent now and not history.
+    """
     cursor = connection.cursor(binary=True)
     cursor.execute(
-        """
-        select rule_id, entity_type, entity_id, unit_code, incident_id, level, up_since, down_since, watermark,
-            watermark_revision, heard_at, last_ok_at, last_value::float8, peak_value::float8, data_state
-        from alert.series_state
-        """
-    )
+        _STATES,
+        {
+            "rules": list(silences), "since": [since for since, _ in silences.values()],
+            "until": [until for _, until in silences.values()], "rule_ids": [key.rule_id for key in keys],
+            "types": [key.entity_type for key in keys], "ids": [key.entity_id for key in keys],
+        },
+    )  # fmt: skip
     return {
         SeriesKey(*row[:3]): Series(SeriesState(row[5], tuple(row[6]), tuple(row[7]), *row[8:]), row[3], row[4])
         for row in cursor
     }
+
+
+def count_states(connection: psycopg.Connection) -> tuple[int, int]:
+    """How many series wait for a level to last long enough, and how many are at level 1 or higher."""
+    row = connection.execute(
+        """
+        select count(*) filter (where level = 0 and array_remove(up_since, null) <> '{}'),
+            count(*) filter (where level > 0)
+        from alert.series_state
+        """
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def read_open_incidents(connection: psycopg.Connection) -> dict[uuid.UUID, Incident]:
