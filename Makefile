@@ -21,7 +21,7 @@ stop: ## Stop what 'make demo' started
 
 .PHONY: test
 test: install ## Run all tests in two processes (ARGS="…" goes to pytest)
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(RUN) pytest --numprocesses 2 --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: install ## Check style, types, the walls between the rooms, and SQL

@@ -226,7 +226,7 @@ class Teller:
             self.tell_operators(
                 f"budget|{channel}|{budget.month}",
                 f"Kinh phí tin nhắn tháng {budget.month} đã dùng 80 %",
-                f"Đã dùng {share} {channel.upper()} của tháng {budget.month}. Khi hết, tin nhắn dưới mức 4 chờ sang "
+                f"Đã dùng {share} {channel.upper()} của tháng {budget.month}. Khi hết, tin nhắn dưới cấp 4 chờ sang "
                 "tháng sau; thư điện tử và hộp thư của Cổng không bị ảnh hưởng.",
             )
 
@@ -293,7 +293,7 @@ def _status(row: dict[str, Any], is_over: bool) -> str:
     if is_over:
         return "Đã hết cảnh báo"
     label = f" – {row['label_vi']}" if row["label_vi"] else ""
-    level = f"mức {row['true_level']}{label}"
+    level = f"cấp {row['true_level']}{label}"
     if row["told_level"] == 0:
         return f"Cảnh báo {level}"
     return f"Tăng lên {level}" if row["true_level"] > row["told_level"] else f"Giảm xuống {level}"

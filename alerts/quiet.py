@@ -174,7 +174,7 @@ def _missed(teller: Teller, row: dict[str, Any]) -> dict[str, Any]:
     return {
         "code": incident_code(row["incident_id"]),
         "status": "Đã tự hết",
-        "text": f"{row['title_vi']}: {row['entity']}, cao nhất mức {row['peak_level']}, từ {times}",
+        "text": f"{row['title_vi']}: {row['entity']}, cao nhất cấp {row['peak_level']}, từ {times}",
         "title": row["title_vi"],
         "entity": row["entity"],
         "unit_name": teller.directory.name_of(row["unit_code"]),

@@ -171,7 +171,7 @@ def _of_level(reach: _Reach, rule: dict[str, Any], kind: str, level: int, units:
     alike: dict[tuple[frozenset[int], tuple[str, ...]], list[str]] = defaultdict(list)
     for unit in units:
         people: set[int] = set()
-        lacks = [] if routes else ["Không có tuyến thông báo nào cho quy tắc này ở mức này."]
+        lacks = [] if routes else ["Không có tuyến thông báo nào cho quy tắc này ở cấp này."]
         for route in routes:
             found, lack = reach.of(route, unit, rule["owner_unit"])
             people |= found

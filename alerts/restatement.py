@@ -161,7 +161,7 @@ def _plain(context: dict[str, Any]) -> Plain:
     finding = (
         f"theo số liệu đã sửa, lúc {moment(context['opened_at'])} chưa có cảnh báo"
         if context["is_opening_wrong"]
-        else f"mức cao nhất theo số liệu đã sửa là {context['true_peak_level']}, không phải "
+        else f"cấp cao nhất theo số liệu đã sửa là {context['true_peak_level']}, không phải "
         f"{context['told_peak_level']}"
     )
     values = "; ".join(

@@ -26,7 +26,7 @@ def typical(code: str, at: datetime) -> dict[str, Any]:
     """What a template of ``code`` may say, with arguments of an ordinary day."""
     item = {
         "code": "SC-1A2B3C4D",
-        "status": "Cảnh báo mức 2 – Xấu",
+        "status": "Cảnh báo cấp 2 – Xấu",
         "text": "AQI giờ tại Quảng trường Lam Sơn là 168",
         "title": "Chất lượng không khí (AQI giờ)",
         "entity": "Quảng trường Lam Sơn",

@@ -283,9 +283,9 @@ def _ceiling(by: Actor) -> int:
 
 def _check_level(by: Actor, max_level: int) -> None:
     if max_level not in range(1, 5):
-        raise ActRefusedError("Mức cao nhất bị tạm dừng phải từ 1 đến 4.")
+        raise ActRefusedError("Cấp cao nhất bị tạm dừng phải từ 1 đến 4.")
     if max_level > _ceiling(by):
-        raise ActRefusedError(f"Vai trò của bạn chỉ được tạm dừng thông báo đến mức {_ceiling(by)}.")
+        raise ActRefusedError(f"Vai trò của bạn chỉ được tạm dừng thông báo đến cấp {_ceiling(by)}.")
 
 
 def _check_end(until: datetime, since: datetime, latest: datetime) -> None:

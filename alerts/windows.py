@@ -138,11 +138,11 @@ def _plain(context: dict[str, Any]) -> Plain:
         f"[{context['headline']}] {context['scope']}",
         f"Từ {moment(context['since'])} đến {moment(context['until'])}"
         + (f" (kết thúc sớm bởi {context['lifted_by']})" if context["lifted_by"] else ""),
-        f"Đến mức {context['max_level']}. Lý do: {context['reason']} (người lập: {context['made_by']})",
+        f"Đến cấp {context['max_level']}. Lý do: {context['reason']} (người lập: {context['made_by']})",
         f"Sự cố đang mở trong phạm vi: {len(context['incidents'])}"
         + ("; những sự cố chưa báo sẽ được báo ngay" if context["happening"] == "end" and context["incidents"] else ""),
         *(
-            f"- mức {one['level']}: {one['title']}, {one['entity']} · {one['code']}"
+            f"- cấp {one['level']}: {one['title']}, {one['entity']} · {one['code']}"
             for one in context["incidents"][:_MOST_LISTED]
         ),
     ]

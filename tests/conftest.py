@@ -6,11 +6,12 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from playwright.sync_api import sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from ioc import warehouse
 from ioc.secrets import Secrets
@@ -25,18 +26,26 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-# What takes longest begins first, so that no worker is left alone with it at the end.
-_FIRST = ("tests/e2e", "integration/superset", "integration/stack", "tests/dags")
+# Folders whose tests share something big that is started once; they also take longest and therefore begin first.
+_TOGETHER = ("tests/e2e", "tests/integration/superset", "tests/dags", "tests/integration/transform")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class _Share(LoadScopeScheduling):
+    """What one worker gets as a piece: such a folder, or else a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Share(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers share the tests by folder: a folder's stack, Superset or Airflow is started once, not once a worker."""
-    folders = {item: "/".join(item.path.parent.parts[-2:]) for item in items}
-    for item, folder in folders.items():
-        item.add_marker(pytest.mark.xdist_group(folder))
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=lambda item: folders[item] not in _FIRST)
+        items.sort(key=lambda item: not item.nodeid.startswith(_TOGETHER))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -165,7 +165,7 @@ def check_clocks(desk: Desk) -> Counter[str]:
             )  # fmt: skip
             subject = f"Vụ việc {row['code']} không có đồng hồ nhắc việc"
             text = (
-                f"{row['title_vi']} (mức {row['level']}): cảnh báo đang mở, chưa ai xác nhận mà không có lần nhắc nào "
+                f"{row['title_vi']} (cấp {row['level']}): cảnh báo đang mở, chưa ai xác nhận mà không có lần nhắc nào "
                 f"đang chờ. Hệ thống đã đặt lại từ bước đầu; hãy báo quản trị hệ thống tìm nguyên nhân."
             )
             found += self_alert(desk, f"clock|{row['code']}|{desk.at:%Y%m%d%H%M}", subject, text, row["level"])

@@ -232,7 +232,7 @@ def _letter(desk: Desk, rows: list[dict[str, Any]]) -> Letter:
     unit_name = desk.directory.name_of(top["task_unit"] or top["unit_code"])
     step = top["position"] + 1
     lines = [
-        f"[Nhắc lần {step} – mức {row['level']}] {row['task_title'] or row['title_vi']} · {row['case_code']}"
+        f"[Nhắc lần {step} – cấp {row['level']}] {row['task_title'] or row['title_vi']} · {row['case_code']}"
         for row in rows
     ]
     told = [row for row in rows if row["condition"] == flow.CASE_CLOCK and row["incident_id"]]

@@ -306,7 +306,7 @@ def silence(
     history = _history(incident_id, user, settings)
     incident = history.incident
     if hours not in map(str, SILENCE_HOURS) or not max_level.isdigit():
-        problem = "Thời hạn hoặc mức cao nhất không hợp lệ; hãy chọn lại."
+        problem = "Thời hạn hoặc cấp cao nhất không hợp lệ; hãy chọn lại."
         return _page(request, database, user, history, silence_problem=problem)
     scope = suppressions.Scope(
         suppressions.exactly(incident.rule_code),

@@ -38,7 +38,7 @@ def test_a_mail_says_it_in_vietnamese_and_arrives_once(desk: Desk, mailbox: Mail
     desk.tick(14.2)
     mail = next(m for m in mails(mailbox) if m["To"] == "truc-ban.snnmt@thanhhoa.example.vn")
     assert len(mails(mailbox)) == len({m["To"] for m in mails(mailbox)})
-    assert mail["Subject"] == "[Cảnh báo mức 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163 (14:00 06/03/2026)"
+    assert mail["Subject"] == "[Cảnh báo cấp 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163 (14:00 06/03/2026)"
     plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr]
     for text in (plain, html):
         assert "Phường Hàm Rồng" in text

@@ -26,7 +26,7 @@ def test_an_episode_is_one_incident_with_its_levels_and_two_ends_of_messages(des
         ("closed", 3, 205, "resolved")
     ]
     assert desk.subjects() == [
-        "Cảnh báo mức 2 – Xấu", "Tăng lên mức 3 – Rất xấu", "Giảm xuống mức 2 – Xấu", "Giảm xuống mức 1 – Kém",
+        "Cảnh báo cấp 2 – Xấu", "Tăng lên cấp 3 – Rất xấu", "Giảm xuống cấp 2 – Xấu", "Giảm xuống cấp 1 – Kém",
         "Đã hết cảnh báo",
     ]  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_one_firing_and_one_resolved_ever(desk: Desk) -> None:
     desk.signal({0: 120, 1: 120, 2: 80, 3: 80, 4: 80})
     for minute in range(0, 300, 15):
         desk.tick(minute / 60)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém", "Đã hết cảnh báo"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém", "Đã hết cảnh báo"]
 
 
 def test_running_again_adds_nothing(desk: Desk) -> None:
@@ -82,7 +82,7 @@ def test_thirty_days_of_history_tell_only_what_is_still_true(desk: Desk) -> None
     desk.signal(history)
     report = desk.tick(0.2)
     assert (report.opened, report.resolved, report.firing) == (3, 2, 1)
-    assert desk.subjects() == ["Cảnh báo mức 2 – Xấu"]
+    assert desk.subjects() == ["Cảnh báo cấp 2 – Xấu"]
 
 
 def test_ninety_days_of_backfill_evaluated_day_by_day_are_silent(desk: Desk) -> None:
@@ -149,7 +149,7 @@ def test_an_outage_of_six_hours_catches_up_without_old_news(desk: Desk) -> None:
     desk.signal({1: 60, 2: 60, 3: 60, 4: 60, 5: 170, 6: 170}, station="LONG")
     desk.tick(6.1)
     assert desk.transitions(station="SHORT") == [(1, 2), (4, 0)]
-    assert desk.subjects() == ["Cảnh báo mức 2 – Xấu"]
+    assert desk.subjects() == ["Cảnh báo cấp 2 – Xấu"]
     assert "LONG" in desk.one("select body from notify.inbox limit 1")
 
 
@@ -169,7 +169,7 @@ def test_silence_opens_an_incident_of_its_own_and_closes_itself(desk: Desk) -> N
     assert desk.transitions("nodata") == [(3, 1)]
     desk.signal({4: 125})
     assert desk.tick(4.2).nodata == 0
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém", "Mất dữ liệu", "Có lại dữ liệu"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém", "Mất dữ liệu", "Có lại dữ liệu"]
     assert desk.transitions() == [(0, 1)], "the value incident went on all the time"
 
 

@@ -247,7 +247,7 @@ def test_the_service_evaluates_and_delivers_with_nobody_else_there(desk: Desk, m
     queued = sent.replace("= 'accepted'", "in ('queued', 'sending')")
     service = start()
     try:
-        until(lambda: desk.subjects() == ["Cảnh báo mức 2 – Xấu"] and desk.one(sent) > 1 and desk.one(queued) == 0)
+        until(lambda: desk.subjects() == ["Cảnh báo cấp 2 – Xấu"] and desk.one(sent) > 1 and desk.one(queued) == 0)
         before = desk.one(sent)
         service.kill()
         service.wait()

@@ -128,7 +128,7 @@ def test_many_series_at_once_are_one_message_per_person_and_channel(desk: Desk) 
     subject, body = desk.rows("select subject, body from notify.outbox where channel = 'web' and address = 'truc'")[0]
     assert subject.startswith("40 thông báo")
     assert body.count("SC-") == 40
-    assert body.startswith("[Cảnh báo mức 2"), "the worst comes first"
+    assert body.startswith("[Cảnh báo cấp 2"), "the worst comes first"
 
 
 def test_a_flap_inside_the_waiting_time_is_silent(desk: Desk) -> None:
@@ -144,7 +144,7 @@ def test_a_flap_inside_the_waiting_time_is_silent(desk: Desk) -> None:
     desk.tick(6.9)
     assert desk.subjects() == []
     desk.tick(7.2)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"], "the waiting time began anew with the second episode"
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"], "the waiting time began anew with the second episode"
 
 
 def test_between_two_messages_of_a_group_lies_its_interval(desk: Desk) -> None:
@@ -153,7 +153,7 @@ def test_between_two_messages_of_a_group_lies_its_interval(desk: Desk) -> None:
     desk.tick(0.1)
     desk.tick(1.1)
     desk.tick(2.2)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém", "Tăng lên mức 3 – Rất xấu"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém", "Tăng lên cấp 3 – Rất xấu"]
 
 
 def silence(desk: Desk, hour: float, until: float, kind: str = "silence", **changes: object) -> int:
@@ -173,14 +173,14 @@ def test_a_silence_has_a_ceiling_a_scope_and_can_be_lifted(desk: Desk) -> None:
     desk.signal({0: 120, 1: 250}, station="TH-01")
     desk.signal({0: 120}, station="KHAC")
     desk.tick(0.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"]
     assert "KHAC" in desk.one("select body from notify.inbox")
     desk.tick(1.1)
-    assert desk.subjects()[-1] == "Cảnh báo mức 3 – Rất xấu"
+    assert desk.subjects()[-1] == "Cảnh báo cấp 3 – Rất xấu"
     held = silence(desk, 1.2, 9, max_level=4)
     desk.signal({2: 60, 3: 60}, station="TH-01")
     desk.tick(3.1)
-    assert desk.subjects()[-1] == "Cảnh báo mức 3 – Rất xấu"
+    assert desk.subjects()[-1] == "Cảnh báo cấp 3 – Rất xấu"
     suppressions.lift(held, suppressions.Actor("ai", "admin"), desk.settings, desk.at(3.2))
     desk.tick(3.3)
     assert desk.subjects()[-1] == "Đã hết cảnh báo", "level 3 was told, so its end is above the ceiling too"
@@ -197,7 +197,7 @@ def test_muting_by_calendar_holds_outside_working_hours_only(desk: Desk) -> None
     desk.tick(6.5)
     assert desk.subjects() == []
     desk.tick(7.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"]
 
 
 def test_working_time_knows_lunch_weekends_holidays_and_make_up_days(desk: Desk) -> None:

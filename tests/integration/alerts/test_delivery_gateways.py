@@ -66,11 +66,11 @@ def test_a_configuration_without_sense_is_refused_in_words(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("gateway", ["esms", "viettel"])
 def test_a_message_arrives_once_and_says_what_it_should(post: Post, gateway: str) -> None:
-    (message,) = post.queue(body="IOC Thanh Hoa: muc 2 tai Ham Rong. Ma SC-1A2B3C4D")
+    (message,) = post.queue(body="IOC Thanh Hoa: cap 2 tai Ham Rong. Ma SC-1A2B3C4D")
     report = post.drain(0, sms_gateway=only(post, gateway))
     assert (report.sent, report.errors) == (1, [])
     (text,) = post.phones()
-    assert (text["phone"], text["text"]) == (PHONE, "IOC Thanh Hoa: muc 2 tai Ham Rong. Ma SC-1A2B3C4D")
+    assert (text["phone"], text["text"]) == (PHONE, "IOC Thanh Hoa: cap 2 tai Ham Rong. Ma SC-1A2B3C4D")
     assert text["request_id"] == (message if gateway == "esms" else "")
     assert post.rows("select status, gateway, attempt_count from notify.outbox") == [("accepted", gateway, 1)]
     assert post.drain(60, sms_gateway=only(post, gateway)).sent == 0
@@ -248,9 +248,9 @@ def test_a_repeated_text_is_refused_so_every_message_must_differ(post: Post) -> 
 
 
 def test_what_does_not_fit_viettels_alphabet_is_made_to_fit(post: Post) -> None:
-    post.queue(body="Cảnh báo mức 2 & lưu ý [Hàm Rồng]: đ")
+    post.queue(body="Cảnh báo cấp 2 & lưu ý [Hàm Rồng]: đ")
     post.drain(0, sms_gateway=only(post, "viettel"))
-    assert [text["text"] for text in post.phones()] == ["Canh bao muc 2 va luu y (Ham Rong): d"]
+    assert [text["text"] for text in post.phones()] == ["Canh bao cap 2 va luu y (Ham Rong): d"]
 
 
 def test_numbers_and_keys_stay_out_of_the_log(post: Post, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,10 +274,10 @@ def test_numbers_and_keys_stay_out_of_the_log(post: Post, caplog: pytest.LogCapt
 
 def test_the_phone_page_shows_what_arrived_in_vietnamese(post: Post) -> None:
     post.behave(receipt_after_s=0)
-    post.queue(body="IOC Thanh Hoa: <b>muc 2</b>. Ma SC-1")
+    post.queue(body="IOC Thanh Hoa: <b>cap 2</b>. Ma SC-1")
     post.drain(0, sms_gateway=only(post, "esms"))
     page = requests.get(f"{post.sandbox}/sms", timeout=5).text
-    for words in ("Điện thoại thử nghiệm", PHONE, "IOC Thanh Hoa: &lt;b&gt;muc 2&lt;/b&gt;. Ma SC-1"):
+    for words in ("Điện thoại thử nghiệm", PHONE, "IOC Thanh Hoa: &lt;b&gt;cap 2&lt;/b&gt;. Ma SC-1"):
         assert words in page
 
 

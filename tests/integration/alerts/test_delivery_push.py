@@ -334,10 +334,10 @@ def test_an_incident_reaches_phone_browser_and_partner_in_their_own_words(desk: 
     assert "163" in text["text"]
     assert len(text["text"]) <= 306
     (bubble,) = shown(made["endpoint"])
-    assert bubble["title"].startswith("Cảnh báo mức 2 – Xấu")
+    assert bubble["title"].startswith("Cảnh báo cấp 2 – Xấu")
     assert "AQI giờ tại Trạm Hàm Rồng là 163" in bubble["body"]
     (called,) = system.received
-    assert called["text"].startswith("[Cảnh báo mức 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163")
+    assert called["text"].startswith("[Cảnh báo cấp 2 – Xấu] AQI giờ tại Trạm Hàm Rồng là 163")
     assert called["incidents"][0]["code"] == bubble["tag"]
 
 

@@ -10,7 +10,7 @@ from alerts.suppressions import Actor
 if TYPE_CHECKING:
     from tests.integration.alerts.conftest import Desk
 
-LEVEL_2 = "Cảnh báo mức 2 – Xấu"
+LEVEL_2 = "Cảnh báo cấp 2 – Xấu"
 
 
 def test_a_correction_that_contradicts_an_open_incident_is_told_once_and_is_no_second_incident(desk: Desk) -> None:
@@ -45,7 +45,7 @@ def test_a_correction_that_takes_the_worst_level_away_says_which_it_was(desk: De
     desk.signal({1: 165})
     desk.tick(2.2)
     body = desk.one("select body from notify.inbox where body like '[Đính chính%%' limit 1")
-    assert "mức cao nhất theo số liệu đã sửa là 2, không phải 4" in body
+    assert "cấp cao nhất theo số liệu đã sửa là 2, không phải 4" in body
 
 
 def test_a_late_correction_that_contradicts_nothing_is_silent(desk: Desk) -> None:

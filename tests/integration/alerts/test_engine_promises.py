@@ -22,7 +22,7 @@ from ioc.settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from tests.integration.alerts.conftest import Desk
 
-LEVEL_1, LEVEL_2, OVER = "Cảnh báo mức 1 – Kém", "Cảnh báo mức 2 – Xấu", "Đã hết cảnh báo"
+LEVEL_1, LEVEL_2, OVER = "Cảnh báo cấp 1 – Kém", "Cảnh báo cấp 2 – Xấu", "Đã hết cảnh báo"
 
 
 def incident_id(desk: Desk) -> UUID:

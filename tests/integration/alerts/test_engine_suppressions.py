@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LEADER = Actor("lanhdao", "leader")
 OFFICER = Actor("truc", "officer", ["SNNMT"])
-LEVEL_1, OVER = "Cảnh báo mức 1 – Kém", "Đã hết cảnh báo"
+LEVEL_1, OVER = "Cảnh báo cấp 1 – Kém", "Đã hết cảnh báo"
 
 
 def suppress(desk: Desk, hour: float, until: float, kind: Any = "silence", by: Actor = LEADER, **more: Any) -> int:
@@ -45,12 +45,12 @@ def test_a_role_decides_the_highest_level_that_it_may_silence(desk: Desk) -> Non
     for role, ceiling in {"officer": 3, "engineer": 3, "leader": 4, "admin": 4}.items():
         assert suppress(desk, 0, 1, by=Actor("x", role), max_level=ceiling)
         if ceiling < 4:
-            with pytest.raises(incidents.ActRefusedError, match="chỉ được tạm dừng thông báo đến mức 3"):
+            with pytest.raises(incidents.ActRefusedError, match="chỉ được tạm dừng thông báo đến cấp 3"):
                 suppress(desk, 0, 1, by=Actor("x", role), max_level=4)
     with pytest.raises(incidents.ActRefusedError, match="Vai trò của bạn không được"):
         suppress(desk, 0, 1, by=Actor("x", "citizen"), max_level=1)
     grave = suppress(desk, 0, 2, max_level=4)
-    with pytest.raises(incidents.ActRefusedError, match="đến mức 3"):
+    with pytest.raises(incidents.ActRefusedError, match="đến cấp 3"):
         suppressions.change_end(grave, desk.at(9), Actor("x", "engineer"), desk.settings, desk.at(0.5))
 
 
@@ -59,7 +59,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "dài quá 500": {"reason": "x" * 501},
     "kết thúc phải sau": {"until": -1},
     "quá xa": {"until": 24 * 32},
-    "Mức cao nhất": {"max_level": 5},
+    "Cấp cao nhất": {"max_level": 5},
     "Phạm vi .* không hợp lệ": {"scope": Scope(entity_pattern=" ")},
     "Không có đơn vị": {"scope": Scope(unit_code="KHONG-CO")},
     "chỉ dùng, và phải có": {"hours": Hours(iso_weekdays=[6])},

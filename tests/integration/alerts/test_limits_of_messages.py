@@ -59,7 +59,7 @@ def test_a_flood_is_one_sms_per_recipient(desk: Desk) -> None:
     assert len(per_person) >= 3
     assert {count for _, count in per_person} == {1}
     (text,) = sms(desk, "lanh-dao-tinh")
-    assert text.startswith("IOC Thanh Hoa: 646 thong bao, nang nhat: Canh bao muc 3")
+    assert text.startswith("IOC Thanh Hoa: 646 thong bao, nang nhat: Canh bao cap 3")
     assert reconcile(desk, 0.2) == 0
 
 

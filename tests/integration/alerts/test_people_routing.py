@@ -165,12 +165,12 @@ def test_a_slight_alarm_at_night_waits_for_the_morning_and_the_inbox_does_not(de
     quiet(desk)
     desk.signal(dict.fromkeys(range(7), 120))
     desk.tick(0.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
-    assert mails(desk, "truc-snnmt") == [("Cảnh báo mức 1 – Kém", "queued", None)]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"]
+    assert mails(desk, "truc-snnmt") == [("Cảnh báo cấp 1 – Kém", "queued", None)]
     desk.tick(5.9)
     assert mailbox.received == []
     desk.tick(6.0)
-    assert mails(desk, "truc-snnmt") == [("Cảnh báo mức 1 – Kém", "accepted", None)]
+    assert mails(desk, "truc-snnmt") == [("Cảnh báo cấp 1 – Kém", "accepted", None)]
     assert len(mailbox.received) == 1
 
 
@@ -178,7 +178,7 @@ def test_a_grave_alarm_wakes(desk: Desk, mailbox: Mailbox) -> None:
     quiet(desk)
     desk.signal({0: 250})
     desk.tick(0.1)
-    assert mails(desk, "truc-snnmt") == [("Cảnh báo mức 3 – Rất xấu", "accepted", None)]
+    assert mails(desk, "truc-snnmt") == [("Cảnh báo cấp 3 – Rất xấu", "accepted", None)]
     desk.signal({1: 60, 2: 60})
     desk.tick(2.1)
     assert mails(desk, "truc-snnmt")[1][1] == "accepted", "who was woken is told that it is over"
@@ -192,7 +192,7 @@ def test_what_was_over_before_the_morning_is_dropped_and_listed_at_seven_once(de
     for hour in (0.1, 2.1, 5.5, 6.0, 6.5):
         desk.tick(hour)
     assert sorted(mails(desk, "truc-snnmt"), key=str) == [
-        ("Cảnh báo mức 1 – Kém", "accepted", None),
+        ("Cảnh báo cấp 1 – Kém", "accepted", None),
         ("Đã hết cảnh báo", "accepted", None),
     ], "one letter spoke of both; it still told the truth about one of them"
     assert len(mailbox.received) == 2
@@ -204,7 +204,7 @@ def test_a_letter_about_nothing_that_is_still_so_is_dropped(desk: Desk, mailbox:
     for hour in (0.1, 2.1, 5.9, 6.0, 6.9):
         desk.tick(hour)
     assert mails(desk, "truc-snnmt") == [
-        ("Cảnh báo mức 1 – Kém", "dropped", "resolved_before_window"),
+        ("Cảnh báo cấp 1 – Kém", "dropped", "resolved_before_window"),
         ("Đã hết cảnh báo", "dropped", "resolved_before_window"),
     ]
     assert mailbox.received == []
@@ -214,11 +214,11 @@ def test_a_letter_about_nothing_that_is_still_so_is_dropped(desk: Desk, mailbox:
     assert digest[:2] == ("Bản tin 07:00: 1 cảnh báo đã tự hết trong giờ yên tĩnh", "accepted")
     assert len(mailbox.received) == 1
     body = desk.one("select body from notify.outbox where dedupe_key like 'morning%%'")
-    assert "TH-01, cao nhất mức 1, từ 00:00 06/03/2026 đến 02:00 06/03/2026" in body
+    assert "TH-01, cao nhất cấp 1, từ 00:00 06/03/2026 đến 02:00 06/03/2026" in body
     # The next episode is news again.
     desk.signal({8: 120})
     desk.tick(8.1)
-    assert mails(desk, "truc-snnmt")[3:] == [("Cảnh báo mức 1 – Kém", "accepted", None)]
+    assert mails(desk, "truc-snnmt")[3:] == [("Cảnh báo cấp 1 – Kém", "accepted", None)]
 
 
 def test_an_end_that_the_drain_finds_first_is_not_told_to_who_never_heard_of_the_beginning(desk: Desk) -> None:
@@ -229,7 +229,7 @@ def test_an_end_that_the_drain_finds_first_is_not_told_to_who_never_heard_of_the
     desk.run("update alert.incident set status = 'closed', level = 0, closed_at = %s", desk.at(5))
     desk.run("update alert.series_state set level = 0, incident_id = null, last_ok_at = %s", desk.at(6))
     delivery.drain("email", desk.settings, desk.at(6))
-    assert mails(desk, "truc-snnmt") == [("Cảnh báo mức 1 – Kém", "dropped", "resolved_before_window")]
+    assert mails(desk, "truc-snnmt") == [("Cảnh báo cấp 1 – Kém", "dropped", "resolved_before_window")]
     reconcile(desk, 6.1)
     assert len(mails(desk, "truc-snnmt")) == 1
 
@@ -241,8 +241,8 @@ def test_a_level_that_rose_at_night_replaces_what_waited(desk: Desk, mailbox: Ma
     desk.tick(1.1)
     desk.tick(6.0)
     assert mails(desk, "truc-snnmt") == [
-        ("Cảnh báo mức 1 – Kém", "dropped", "changed_before_window"),
-        ("Tăng lên mức 3 – Rất xấu", "accepted", None),
+        ("Cảnh báo cấp 1 – Kém", "dropped", "changed_before_window"),
+        ("Tăng lên cấp 3 – Rất xấu", "accepted", None),
     ]
     desk.tick(7.1)
     assert len(mails(desk, "truc-snnmt")) == 2, "what was told in another message is not listed"
@@ -284,7 +284,7 @@ def test_a_route_with_a_calendar_waits_for_working_time_and_grave_alarms_do_not(
     desk.tick(6.9)
     assert desk.subjects() == []
     desk.tick(7.0)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"]
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"]
     desk.signal(dict.fromkeys(range(11, 16), 120), station="TRUA")
     desk.tick(12.0)
     assert len(desk.subjects()) == 1, "lunch"
@@ -292,7 +292,7 @@ def test_a_route_with_a_calendar_waits_for_working_time_and_grave_alarms_do_not(
     assert len(desk.subjects()) == 2
     desk.signal({24 + 9: 250}, station="THU-BAY")
     desk.tick(24 + 9.1)
-    assert desk.subjects()[-1] == "Cảnh báo mức 3 – Rất xấu"
+    assert desk.subjects()[-1] == "Cảnh báo cấp 3 – Rất xấu"
 
 
 def test_a_make_up_saturday_is_a_working_day_and_a_holiday_is_none(desk: Desk) -> None:
@@ -306,7 +306,7 @@ def test_a_make_up_saturday_is_a_working_day_and_a_holiday_is_none(desk: Desk) -
     desk.tick(24 + 6.9)
     assert desk.subjects() == []
     desk.tick(24 + 7.1)
-    assert desk.subjects() == ["Cảnh báo mức 1 – Kém"], "a Saturday that makes up for it"
+    assert desk.subjects() == ["Cảnh báo cấp 1 – Kém"], "a Saturday that makes up for it"
 
 
 # --- Nobody there

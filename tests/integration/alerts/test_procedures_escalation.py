@@ -40,7 +40,7 @@ def test_nobody_acts_and_the_next_ones_hear_of_it(room: Room) -> None:
     assert [hour for hour, _ in room.fired()] == [0.27, 0.44, 0.8]
     acked = [(who, text) for who, text in room.reminders() if "xác nhận" in text]
     assert [who for who, _ in acked] == [DUTY, LEADER, PROVINCE]
-    assert acked[0][1].startswith("[Nhắc lần 1 – mức 2] Chưa có người xác nhận cảnh báo từ 00:06 06/03/2026")
+    assert acked[0][1].startswith("[Nhắc lần 1 – cấp 2] Chưa có người xác nhận cảnh báo từ 00:06 06/03/2026")
     room.drain(1.81)
     room.drain(2.82)
     assert [position for _, position in room.fired()] == [0, 1, 2, 2, 2], "the last step repeats until somebody acts"

@@ -203,7 +203,7 @@ def test_a_public_message_that_cannot_be_written_holds_up_no_alarm(square: Desk)
     square.run("alter table alert.public_message add check (level = 0)")
     square.signal({0: 170})
     square.tick(0.1)
-    assert square.subjects() == ["Cảnh báo mức 2 – Xấu"]
+    assert square.subjects() == ["Cảnh báo cấp 2 – Xấu"]
     assert public.recent(square.settings, square.at(0.1)) == []
 
 

@@ -116,7 +116,7 @@ def test_a_silence_needs_a_reason_and_stays_below_the_roles_ceiling(
     assert officer.post(f"{page}/tam-dung", page, reason="x", hours="5000", max_level="2").status_code == 422
     high = officer.post(f"{page}/tam-dung", page, reason="thử", hours="4", max_level="4")
     assert high.status_code == 422
-    assert "chỉ được tạm dừng thông báo đến mức 3" in high.text
+    assert "chỉ được tạm dừng thông báo đến cấp 3" in high.text
     done = officer.post(f"{page}/tam-dung", page, reason="Đang <b>súc rửa</b>", hours="4", max_level="2")
     assert done.status_code == 303
     after = officer.text(page)

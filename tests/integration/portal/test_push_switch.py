@@ -113,7 +113,7 @@ def test_a_message_is_shown_by_the_worker_and_replaced_by_the_next_of_its_incide
     )
     assert until(lambda: page.wait_for_timeout(50) or known)
     shown = "navigator.serviceWorker.ready.then(r => r.getNotifications()).then(a => a.map(n => [n.title, n.tag]))"
-    for level, title in ((2, "Cảnh báo mức 2"), (4, "Tăng lên mức 4")):
+    for level, title in ((2, "Cảnh báo cấp 2"), (4, "Tăng lên cấp 4")):
         message = {"title": title, "body": "Trạm Hàm Rồng", "tag": "SC-1", "level": level, "url": "/canh-bao"}
         session.send(
             "ServiceWorker.deliverPushMessage",

@@ -38,7 +38,7 @@ def test_a_text_costs_what_the_network_counts(text: str, size: Size) -> None:
 
 def test_diacritics_cost_three_messages_where_two_would_do() -> None:
     """A warning of 161 letters: three SMS with diacritics, two without."""
-    text = ("Cảnh báo mức 3: nồng độ bụi tại trạm Quảng trường Lam Sơn vượt quy chuẩn, đề nghị kiểm tra. " * 2)[:161]
+    text = ("Cảnh báo cấp 3: nồng độ bụi tại trạm Quảng trường Lam Sơn vượt quy chuẩn, đề nghị kiểm tra. " * 2)[:161]
     assert measure(text) == Size("ucs2", 161, 3)
     assert measure(khong_dau(text)).segments == 2
 
@@ -46,7 +46,7 @@ def test_diacritics_cost_three_messages_where_two_would_do() -> None:
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("Đã hết cảnh báo – mức 2 · Xấu", "Da het canh bao - muc 2 - Xau"),
+        ("Đã hết cảnh báo – cấp 2 · Xấu", "Da het canh bao - cap 2 - Xau"),
         ("Sở NN&MT [khẩn] {a}", "So NN va MT (khan) (a)"),
         ("PM2.5 ≥ 50 µg/m³, 30 °C…", "PM2.5 >= 50 ug/m3, 30 do C..."),
         ("một\n  hai\tba\u00a0bốn", "mot hai ba bon"),
@@ -69,7 +69,7 @@ def test_a_text_is_cut_at_a_word_and_says_so() -> None:
 
 def test_a_text_matches_what_was_registered_place_by_place() -> None:
     registered = "IOC Thanh Hoa: {noi_dung}. Ma {ma}."
-    assert matches("IOC Thanh Hoa: Canh bao (muc 2). Ma SC-1.", registered)
+    assert matches("IOC Thanh Hoa: Canh bao (cap 2). Ma SC-1.", registered)
     for wrong in ("IOC Thanh Hoa: . Ma SC-1.", "Xin chao. Ma SC-1.", "IOC Thanh Hoa: a. Ma SC-1. Them", ""):
         assert not matches(wrong, registered)
     assert matches(fill(registered, {"noi_dung": "a.b*c"}), registered), "a place without a value still has something"
