@@ -1,4 +1,4 @@
-"""``ioc load``, ``ioc transform``, ``ioc alerts evaluate``: the very functions that the DAGs call."""
+"""``ioc load``, ``ioc transform``, ``ioc alerts evaluate``, ``ioc notifier``: what the DAGs and the stack run."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ alerts_app = typer.Typer(no_args_is_help=True, help="The alert engine.")
 
 def register(app: typer.Typer) -> None:
     """Add these commands to ``app``."""
-    for command in (load, transform):
+    for command in (load, transform, notifier):
         app.command()(command)
 
 
@@ -85,6 +85,13 @@ def transform(
         report: dict[str, Any] = room.run(names, full_refresh=full_refresh).as_dict()
     if json:
         console.print_json(report)
+
+
+def notifier() -> None:
+    """Run the notifier in the foreground: evaluates when nobody else does, tells, sends, keeps the clocks."""
+    from alerts import notifier as service
+
+    service.main()
 
 
 @alerts_app.callback()
