@@ -140,7 +140,7 @@ def test_the_token_is_made_anew_for_every_sending_and_lasts_less_than_a_day(post
 
     contact = post.contact("truc", user_name="truc")
     made = requests.post(f"{post.sandbox}/push/subscription", timeout=5).json()
-    port = post.settings.port_superset
+    port = post.settings.port_airflow_worker_logs
     push_subscriptions.subscribe("truc", f"http://127.0.0.1:{port}/x", **made["keys"], settings=post.settings)
     with serving(service, port):
         for minute in (0, 1):
@@ -219,7 +219,7 @@ class Partner:
 def partner(post: Post) -> Iterator[tuple[Partner, str]]:
     """A partner's system, and the address of its endpoint in the outbox."""
     contact = post.contact("doi-tac")
-    port = post.settings.port_superset
+    port = post.settings.port_airflow_worker_logs
     ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{port}/hook")
     made = Partner(signing_key(post.settings, endpoint))
     with serving(made.application, port):
@@ -317,11 +317,11 @@ def test_an_incident_reaches_phone_browser_and_partner_in_their_own_words(desk: 
         "insert into ref.contact (code, name_vi, unit_code, roles) values "
         "('he-thong', 'Hệ thống của Sở', 'SNNMT', '{truc_ban}') returning contact_id"
     )
-    ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{settings.port_superset}/hook")
+    ((endpoint,),) = _endpoint(post, contact, f"http://127.0.0.1:{settings.port_airflow_worker_logs}/hook")
     system = Partner(signing_key(settings, endpoint))
     desk.signal({14: 163.0}, unit_code="14758")
     desk.evaluate(14.1)
-    with serving(system.application, settings.port_superset):
+    with serving(system.application, settings.port_airflow_worker_logs):
         reports = [
             delivery.drain(name, settings.model_copy(update={"outbound_networks": "127.0.0.0/8"}), desk.at(14.1))
             for name in delivery.due_channels(settings, desk.at(14.1))
