@@ -168,6 +168,15 @@ def local_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=language.ZONE)
 
 
+def paging_moment(text: str) -> datetime | None:
+    """The moment in a link to older entries (with its offset, whose ``+`` a browser may send as a blank), or None."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
 def render(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """Render a template for the visitor of this request."""
     settings = settings_of(request)

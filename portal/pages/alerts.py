@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from alerts import incident_search, incidents, suppressions
 from ioc.domains import all_domains
 from portal import domains, incident_chart
-from portal.web import Config, Db, NotFoundError, Reader, SignedIn, own_form, render
+from portal.web import Config, Db, NotFoundError, Reader, SignedIn, own_form, paging_moment, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def list_of_incidents(
     units = user.visible_units
     open_ones: list[incidents.IncidentView] = []
     ended: list[incidents.IncidentView] = []
-    before = _moment(truoc)
+    before = paging_moment(truoc)
     if wanted.status != "closed" and before is None:
         open_ones = incident_search.search(_with(wanted, "open"), units, settings, limit=_OPEN)
     if wanted.status != "open" and wanted.is_acked is None:
@@ -97,14 +97,6 @@ def list_of_incidents(
         domain_choices=[(name, titles.get(name, name)) for name in known_domains],
         unit_choices=known_units,
     )
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _with(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from alerts import sent
 from alerts.channels import all_channels
 from alerts.incidents import ActRefusedError
-from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, render
+from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, paging_moment, render
 
 if TYPE_CHECKING:
     from portal.users import User
@@ -40,7 +39,7 @@ def history(
         channel=kenh or None,
         status=trang_thai or None,
         incident=chosen["su_co"],
-        before=_moment(truoc),
+        before=paging_moment(truoc),
         limit=_A_PAGE + 1,
     )
     return render(
@@ -55,14 +54,6 @@ def history(
         mask=sent.mask,
         sees_addresses=user.is_engineer,
     )
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _file_page(

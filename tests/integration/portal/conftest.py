@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
@@ -16,6 +14,7 @@ from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app
 from tests.fixtures import portal_serving
+from tests.fixtures.message_gateways import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,16 +73,8 @@ def _cheap_passwords() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def installation(cluster: EmbeddedPostgres) -> Iterator[Settings]:
     """A migrated warehouse that the tests of one module share: making one takes seconds on a busy machine."""
-    database = f"t_{uuid.uuid4().hex[:12]}"
-    password = Secrets.of(cluster.settings).get("postgres_owner")
-    address = f"127.0.0.1:{cluster.settings.port_postgres}"
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
-    yield cluster.settings.model_copy(
-        update={"warehouse_url": f"postgresql://ioc_owner:{password}@{address}/{database}"}
-    )
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {database} with (force)")
+    with warehouse_of_its_own(cluster) as settings:
+        yield settings
 
 
 @pytest.fixture
