@@ -50,19 +50,7 @@ import extractors
 extractors.__path__[:] = {path!r}
 from extractors.core import landing, ledger, loader, pipeline
 from extractors.core.api import client, walk
-
-def dying(function, call, before=False):
-    calls = 0
-    def wrapped(*arguments, **named):
-        nonlocal calls
-        calls += 1
-        if before and calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*arguments, **named)
-        if calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return wrapped
+from tests.fixtures.dying import dying
 
 {patch}
 pipeline.extract({domain!r}, source_uris={uris!r})

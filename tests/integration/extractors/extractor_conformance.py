@@ -41,19 +41,7 @@ KILL_POINTS = {
 _CHILD = """
 import os, signal, sys
 from extractors.core import fetch, landing, ledger, loader, pipeline
-
-def dying(function, call, before=False):
-    calls = 0
-    def wrapped(*arguments, **named):
-        nonlocal calls
-        calls += 1
-        if before and calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*arguments, **named)
-        if calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return wrapped
+from tests.fixtures.dying import dying
 
 {patch}
 pipeline.fetch_all = fetch.fetch_all
