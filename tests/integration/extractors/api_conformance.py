@@ -45,7 +45,6 @@ KILL_POINTS = {
     "after the commit": "loader.Batch.commit = dying(loader.Batch.commit, 1)",
 }
 _CHILD = """
-import os, signal, sys
 import extractors
 extractors.__path__[:] = {path!r}
 from extractors.core import landing, ledger, loader, pipeline

@@ -39,7 +39,6 @@ KILL_POINTS = {
     "after the commit": "loader.Batch.commit = dying(loader.Batch.commit, 1)",
 }
 _CHILD = """
-import os, signal, sys
 from extractors.core import fetch, landing, ledger, loader, pipeline
 from tests.fixtures.dying import dying
 
