@@ -142,6 +142,20 @@ def test_old_data_and_closed_episodes_publish_nothing(square: Desk) -> None:
     assert publish(square, 0.2) == []
 
 
+def test_an_episode_whose_data_are_old_is_not_published_and_holds_up_no_other(square: Desk) -> None:
+    """A first load of history: one station has stopped in a bad hour long ago, another is bad now."""
+    square.run(
+        "insert into alerting.entity (entity_type, entity_id, name_vi, unit_code, is_public) "
+        "values ('station', 'TH-02', 'Trạm đã ngừng', '14797', true)"
+    )
+    square.signal({-9: 250}, station="TH-02")
+    square.signal({0: 170})
+    (alert,) = publish(square, 0.1)
+    assert (alert.message_type, alert.level) == ("Alert", 2)
+    assert alert.content["headline_vi"].startswith("Không khí mức Xấu tại Trạm <Hạc Thành> & chợ")
+    assert square.one("select count(*) from alert.incident where entity_id = 'TH-02' and kind = 'value'") == 1
+
+
 def test_only_public_rules_levels_and_stations_are_told(square: Desk) -> None:
     square.run("insert into alerting.entity (entity_type, entity_id, name_vi) values ('station', 'KIN', 'Trạm kín')")
     square.signal({0: 250}, station="KIN")
