@@ -5,21 +5,22 @@ An adapter of an SMS provider is one file of this folder; see :func:`alerts.gate
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from alerts.channels.base import Result
 from alerts.sms_text import cut, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from urllib.parse import SplitResult
 
     import psycopg
-    import requests
 
     from alerts.channels.base import Message, Send
     from ioc.settings import Settings
@@ -129,6 +130,14 @@ class Direct:
 
     def fate(self, message: Message, provider_id: str | None) -> Fate | None:  # noqa: ARG002
         return None
+
+
+@contextmanager
+def http_session() -> Iterator[requests.Session]:
+    """Connections to one gateway; proxies and logins of this machine's environment are none of its business."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
 
 
 def transport_failure(error: requests.RequestException) -> Result:

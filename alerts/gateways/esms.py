@@ -14,7 +14,15 @@ from urllib.parse import parse_qs, quote
 import requests
 
 from alerts.channels.base import Result
-from alerts.gateways.base import TIMEOUT_S, Fate, Receipt, ReceiptUnreadableError, sms_text, transport_failure
+from alerts.gateways.base import (
+    TIMEOUT_S,
+    Fate,
+    Receipt,
+    ReceiptUnreadableError,
+    http_session,
+    sms_text,
+    transport_failure,
+)
 from alerts.signing import receipt_key
 from alerts.sms_text import measure
 from ioc.secrets import Secrets
@@ -70,8 +78,7 @@ class ESms:
 
     @contextmanager
     def open(self, connection: psycopg.Connection) -> Iterator[Send]:  # noqa: ARG002
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session() as session:
             yield lambda message: self._send(session, message)
 
     def _send(self, session: requests.Session, message: Message) -> Result:
@@ -105,8 +112,7 @@ class ESms:
         """By SMSID, which the gateway keeps for seven days; without one it cannot be asked."""
         if provider_id is None:
             return None
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session() as session:
             answer = _ask(
                 session,
                 "GET",

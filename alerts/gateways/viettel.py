@@ -26,6 +26,7 @@ from alerts.gateways.base import (
     Fate,
     Receipt,
     ReceiptUnreadableError,
+    http_session,
     sms_text,
     transport_failure,
 )
@@ -79,8 +80,7 @@ class Viettel:
 
     @contextmanager
     def open(self, connection: psycopg.Connection) -> Iterator[Send]:  # noqa: ARG002
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session() as session:
             limits = {"timeout": TIMEOUT_S[1], "operation_timeout": TIMEOUT_S[1]}
             transport = Transport(session=session, **limits)  # type: ignore[no-untyped-call]
             client = Client(str(_WSDL), transport=transport)  # type: ignore[no-untyped-call]

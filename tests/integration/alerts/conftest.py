@@ -11,6 +11,7 @@ from aiosmtpd.controller import Controller
 
 from alerts import delivery, engine, seed
 from ioc import warehouse
+from tests.fixtures.message_gateways import post, shared  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,17 +8,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ioc.settings import PROJECT_ROOT
-from tests.fixtures.message_gateways import PHONE, Post, killed, sandbox, warehouse_of_its_own
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ioc.stack.postgres import EmbeddedPostgres
+from tests.fixtures.message_gateways import PHONE, Post, killed
 
 # Each step hangs where the process is then killed; ``slow`` sends, a little slowly, until it is killed somewhere.
 STEPS = ("claim not committed", "claim committed", "gateway has it", "answer read", "result committed")
@@ -47,22 +41,6 @@ delivery.drain("sms", at=datetime.datetime.fromisoformat(os.environ["AT"]))
 """
 
 
-@pytest.fixture(scope="module")
-def shared(cluster: EmbeddedPostgres) -> Iterator[Post]:
-    with warehouse_of_its_own(cluster) as settings, sandbox(settings) as address:
-        yield Post(settings, address)
-
-
-@pytest.fixture
-def post(shared: Post) -> Post:
-    shared.clear()
-    return shared
-
-
-def gateway(post: Post, name: str) -> str:
-    return f"{name}+{post.sandbox}/{name}?brandname=IOC&cp_code=IOC"
-
-
 def kill_at(post: Post, step: str, minute: float, name: str) -> None:
     marker = post.settings.home / "reached"
     marker.unlink(missing_ok=True)
@@ -77,13 +55,13 @@ def kill_at(post: Post, step: str, minute: float, name: str) -> None:
 
     killed(
         DRAIN, seen, STEP=step, MARKER=str(marker), AT=post.at(minute).isoformat(),
-        IOC_SMS_GATEWAY=gateway(post, name), **post.environment(),
+        IOC_SMS_GATEWAY=post.only(name), **post.environment(),
     )  # fmt: skip
 
 
 def settle_everything(post: Post, name: str, minute: float) -> None:
     for later in range(4):
-        post.drain(minute + later, sms_gateway=gateway(post, name))
+        post.drain(minute + later, sms_gateway=post.only(name))
 
 
 def arrived(post: Post) -> Counter[str]:
@@ -142,7 +120,7 @@ def test_kills_at_any_moment(post: Post, name: str) -> None:
         killed(
             DRAIN, lambda wait=wait, end=process_sees: len(post.phones()) >= wait or time.monotonic() > end,  # type: ignore[misc]
             STEP="slow", MARKER="/nowhere", AT=post.at(10 * number).isoformat(),
-            IOC_SMS_GATEWAY=gateway(post, name), **post.environment(),
+            IOC_SMS_GATEWAY=post.only(name), **post.environment(),
         )  # fmt: skip
     settle_everything(post, name, 60)
     found = arrived(post)
@@ -158,7 +136,7 @@ def test_two_drains_at_once_never_send_twice(post: Post, name: str) -> None:
     # The gateway would not notice: every number gets its own text, and viettel's ids mean nothing.
     ids = post.queue(30, level=2)
     environment = os.environ | post.environment() | {
-        "STEP": "slow", "MARKER": "/nowhere", "AT": post.at(0).isoformat(), "IOC_SMS_GATEWAY": gateway(post, name),
+        "STEP": "slow", "MARKER": "/nowhere", "AT": post.at(0).isoformat(), "IOC_SMS_GATEWAY": post.only(name),
     }  # fmt: skip
     runs = [subprocess.Popen([sys.executable, "-c", DRAIN], cwd=PROJECT_ROOT, env=environment) for _ in "ab"]
     assert [process.wait(60) for process in runs] == [0, 0]

@@ -15,33 +15,14 @@ from alerts.concerns import concerns
 from alerts.gateways import sms_gateways
 from alerts.gateways.base import Fate
 from ioc.settings import Settings
-from tests.fixtures.message_gateways import PHONE, Post, sandbox, warehouse_of_its_own
+from tests.fixtures.message_gateways import PHONE, Post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ioc.stack.postgres import EmbeddedPostgres
-
 # A port below 1024 that no service of these tests may take.
 _NOBODY = "esms+http://127.0.0.1:1?brandname=IOC"
-
-
-@pytest.fixture(scope="module")
-def shared(cluster: EmbeddedPostgres) -> Iterator[Post]:
-    with warehouse_of_its_own(cluster) as settings, sandbox(settings) as address:
-        yield Post(settings, address)
-
-
-@pytest.fixture
-def post(shared: Post) -> Post:
-    shared.clear()
-    return shared
-
-
-def only(post: Post, name: str) -> str:
-    """A configuration with this gateway alone."""
-    return f"{name}+{post.sandbox}/{name}?brandname=IOC&cp_code=IOC"
 
 
 @pytest.mark.parametrize("number", ["0912 345 678", "+84 912.345.678", "84912345678", "0084912345678"])
@@ -70,13 +51,13 @@ def test_a_configuration_without_sense_is_refused_in_words(tmp_path: Path) -> No
 @pytest.mark.parametrize("gateway", ["esms", "viettel"])
 def test_a_message_arrives_once_and_says_what_it_should(post: Post, gateway: str) -> None:
     (message,) = post.queue(body="IOC Thanh Hoa: cap 2 tai Ham Rong. Ma SC-1A2B3C4D")
-    report = post.drain(0, sms_gateway=only(post, gateway))
+    report = post.drain(0, sms_gateway=post.only(gateway))
     assert (report.sent, report.errors) == (1, [])
     (text,) = post.phones()
     assert (text["phone"], text["text"]) == (PHONE, "IOC Thanh Hoa: cap 2 tai Ham Rong. Ma SC-1A2B3C4D")
     assert text["request_id"] == (message if gateway == "esms" else "")
     assert post.rows("select status, gateway, attempt_count from notify.outbox") == [("accepted", gateway, 1)]
-    assert post.drain(60, sms_gateway=only(post, gateway)).sent == 0
+    assert post.drain(60, sms_gateway=post.only(gateway)).sent == 0
 
 
 # What the gateway answers → what becomes of the message, and of the next one.
@@ -92,15 +73,15 @@ def test_a_message_arrives_once_and_says_what_it_should(post: Post, gateway: str
 def test_a_clear_answer_is_taken_at_its_word(post: Post, gateway: str, fault: str, status: str, concern: str) -> None:
     post.fault(fault)
     first, second = post.queue(level=3), post.queue(level=2)
-    report = post.drain(0, sms_gateway=only(post, gateway))
+    report = post.drain(0, sms_gateway=post.only(gateway))
     assert post.rows("select status, gateway from notify.outbox where level = 3")[0][0] == status
     assert [one.kind for one in concerns(post.settings, post.at(0))] == [concern]
     if status == "queued":
         assert report.sent == 0, "the second message waits, too, and is not tried"
         assert len(post.rows("select from notify.attempt")) == 1
-        assert post.drain(0.1, sms_gateway=only(post, gateway)).errors, "left alone, and said so"
+        assert post.drain(0.1, sms_gateway=post.only(gateway)).errors, "left alone, and said so"
         assert len(post.rows("select from notify.attempt")) == 1
-    post.drain(10, sms_gateway=only(post, gateway))
+    post.drain(10, sms_gateway=post.only(gateway))
     arrived = [text["text"][-8:] for text in post.phones()]
     assert arrived == [one[:8] for one in ([*first, *second] if status == "queued" else second)]
     assert [one.kind for one in concerns(post.settings, post.at(10)) if one.kind == "gateway"] == []
@@ -108,9 +89,9 @@ def test_a_clear_answer_is_taken_at_its_word(post: Post, gateway: str, fault: st
 
 def test_a_repeated_request_id_counts_as_success(post: Post) -> None:
     (message,) = post.queue()
-    post.drain(0, sms_gateway=only(post, "esms"))
+    post.drain(0, sms_gateway=post.only("esms"))
     post.run("update notify.outbox set status = 'queued', provider_id = null")
-    assert post.drain(1, sms_gateway=only(post, "esms")).sent == 1
+    assert post.drain(1, sms_gateway=post.only("esms")).sent == 1
     assert post.rows("select status, provider_code from notify.outbox") == [("accepted", "124")]
     assert [text["request_id"] for text in post.phones()] == [message]
 
@@ -119,7 +100,7 @@ def test_a_repeated_request_id_counts_as_success(post: Post) -> None:
 def test_an_answer_that_does_not_come_is_asked_for_under_the_same_id(post: Post, fault: str) -> None:
     post.fault(fault)
     (message,) = post.queue()
-    gateway = only(post, "esms")
+    gateway = post.only("esms")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
         report = post.drain(0, sms_gateway=gateway)
@@ -137,7 +118,7 @@ def test_without_repeatable_ids_a_slight_message_is_listed_and_a_grave_one_is_ma
         post.fault(fault, phone=phone)
     post.queue(level=4, address=grave)
     post.queue(level=1, address=slight)
-    gateway = only(post, "viettel")
+    gateway = post.only("viettel")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alerts.gateways.viettel.TIMEOUT_S", (0.5, 0.5))
         post.drain(0, sms_gateway=gateway)
@@ -152,7 +133,7 @@ def test_without_repeatable_ids_a_slight_message_is_listed_and_a_grave_one_is_ma
 
 
 def both(post: Post) -> str:
-    return f"{only(post, 'esms')} {only(post, 'viettel')}"
+    return f"{post.only('esms')} {post.only('viettel')}"
 
 
 def test_a_gateway_without_balance_hands_over_to_the_next_and_somebody_is_told(post: Post) -> None:
@@ -213,7 +194,7 @@ def test_nor_when_the_other_is_the_preferred_one_by_then(post: Post) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
         post.drain(0, sms_gateway=both(post))
-    assert post.drain(1, sms_gateway=f"{only(post, 'viettel')} {only(post, 'esms')}").sent == 1
+    assert post.drain(1, sms_gateway=f"{post.only('viettel')} {post.only('esms')}").sent == 1
     assert [text["gateway"] for text in post.phones()] == ["esms"]
 
 
@@ -223,7 +204,7 @@ def test_a_gateway_that_is_down_costs_one_look_not_one_for_every_message(post: P
     assert (report.sent, report.failed) == (0, 0)
     assert post.statuses() == {"queued": 8}
     assert len(post.rows("select from notify.attempt")) == 3, "three in a row, then it is left alone"
-    assert post.drain(5, sms_gateway=only(post, "esms")).sent == 8
+    assert post.drain(5, sms_gateway=post.only("esms")).sent == 8
 
 
 def test_months_without_a_gateway_lose_nothing(post: Post) -> None:
@@ -231,7 +212,7 @@ def test_months_without_a_gateway_lose_nothing(post: Post) -> None:
     for day in range(1, 60):
         post.drain(day * 1440, sms_gateway=_NOBODY)
     assert post.statuses() == {"queued": 2}
-    assert post.drain(60 * 1440, sms_gateway=only(post, "esms")).sent == 2
+    assert post.drain(60 * 1440, sms_gateway=post.only("esms")).sent == 2
 
 
 def test_no_gateway_at_all_is_said_and_keeps_the_messages(post: Post) -> None:
@@ -243,14 +224,14 @@ def test_no_gateway_at_all_is_said_and_keeps_the_messages(post: Post) -> None:
 
 def test_a_repeated_text_is_refused_so_every_message_must_differ(post: Post) -> None:
     post.queue(2, body="IOC Thanh Hoa: kiem tra")
-    post.drain(0, sms_gateway=only(post, "viettel"))
+    post.drain(0, sms_gateway=post.only("viettel"))
     assert post.statuses() == {"accepted": 1, "failed": 1}
     assert len(post.phones()) == 1
 
 
 def test_what_does_not_fit_viettels_alphabet_is_made_to_fit(post: Post) -> None:
     post.queue(body="Cảnh báo cấp 2 & lưu ý [Hàm Rồng]: đ")
-    post.drain(0, sms_gateway=only(post, "viettel"))
+    post.drain(0, sms_gateway=post.only("viettel"))
     assert [text["text"] for text in post.phones()] == ["Canh bao cap 2 va luu y (Ham Rong): d"]
 
 
@@ -268,7 +249,7 @@ def test_numbers_and_keys_stay_out_of_the_log(post: Post, caplog: pytest.LogCapt
     written = "\n".join([*ours, *(error for report in reports for error in report.errors)])
     assert "takes nothing" in written
     secrets = [gateway for name in ("esms", "viettel") for gateway in sms_gateways(
-        post.settings.model_copy(update={"sms_gateway": only(post, name)}))]  # fmt: skip
+        post.settings.model_copy(update={"sms_gateway": post.only(name)}))]  # fmt: skip
     for hidden in (PHONE, PHONE[2:], secrets[0].secret_key, secrets[1].password):  # type: ignore[attr-defined]
         assert hidden not in written
 
@@ -276,7 +257,7 @@ def test_numbers_and_keys_stay_out_of_the_log(post: Post, caplog: pytest.LogCapt
 def test_the_phone_page_shows_what_arrived_in_vietnamese(post: Post) -> None:
     post.behave(receipt_after_s=0)
     post.queue(body="IOC Thanh Hoa: <b>cap 2</b>. Ma SC-1")
-    post.drain(0, sms_gateway=only(post, "esms"))
+    post.drain(0, sms_gateway=post.only("esms"))
     page = requests.get(f"{post.sandbox}/sms", timeout=5).text
     for words in ("Điện thoại thử nghiệm", PHONE, "IOC Thanh Hoa: &lt;b&gt;cap 2&lt;/b&gt;. Ma SC-1"):
         assert words in page
@@ -290,7 +271,7 @@ def test_a_grave_message_bound_to_a_gateway_that_stays_away_goes_by_another_one_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
         post.drain(0, sms_gateway=both(post))
-    gone = f"{_NOBODY} {only(post, 'viettel')}"
+    gone = f"{_NOBODY} {post.only('viettel')}"
     for minute in (1, 5, 5.05):
         post.drain(minute, sms_gateway=gone)
     assert post.phones() == []
@@ -306,8 +287,8 @@ def test_a_gateway_that_was_taken_out_of_the_settings_leaves_nothing_behind(post
     post.queue(level=1, address="84912000002")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("alerts.gateways.esms.TIMEOUT_S", (0.5, 0.5))
-        post.drain(0, sms_gateway=only(post, "esms"))
-    post.drain(1, sms_gateway=only(post, "viettel"))
+        post.drain(0, sms_gateway=post.only("esms"))
+    post.drain(1, sms_gateway=post.only("viettel"))
     assert post.statuses() == {"accepted": 1, "unknown": 1}
     assert post.phones()[-1]["text"].endswith(" (gui lai)")
     assert [one.kind for one in concerns(post.settings, post.at(1)) if one.level == 1] == ["unknown"]

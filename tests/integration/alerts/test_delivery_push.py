@@ -18,28 +18,15 @@ from alerts.channels import get_channel, push
 from alerts.channels.webhook import signing_key
 from alerts.incidents import ActRefusedError
 from ioc import warehouse
-from tests.fixtures.message_gateways import Post, sandbox, serving, warehouse_of_its_own
+from tests.fixtures.message_gateways import Post, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ioc.settings import Settings
-    from ioc.stack.postgres import EmbeddedPostgres
     from tests.integration.alerts.conftest import Desk
 
 INCIDENT = uuid.UUID("1a2b3c4d-0000-4000-8000-000000000001")
-
-
-@pytest.fixture(scope="module")
-def shared(cluster: EmbeddedPostgres) -> Iterator[Post]:
-    with warehouse_of_its_own(cluster) as settings, sandbox(settings) as address:
-        yield Post(settings, address)
-
-
-@pytest.fixture
-def post(shared: Post) -> Post:
-    shared.clear()
-    return shared
 
 
 def browser(post: Post, user: str = "truc") -> str:

@@ -11,39 +11,23 @@ import requests
 from alerts import signing
 from alerts.concerns import concerns
 from portal.app import create_app
-from tests.fixtures.message_gateways import Post, sandbox, serving, warehouse_of_its_own
+from tests.fixtures.message_gateways import Post, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ioc.stack.postgres import EmbeddedPostgres
 
-
-@pytest.fixture(scope="module")
-def shared(cluster: EmbeddedPostgres) -> Iterator[Post]:
-    """Outbox, gateways, and the portal where the receipts arrive."""
-    with (
-        warehouse_of_its_own(cluster) as settings,
-        sandbox(settings) as address,
-        serving(create_app(settings), settings.port_portal),
-    ):
-        yield Post(settings, address)
-
-
-@pytest.fixture
-def post(shared: Post) -> Post:
-    shared.clear()
-    return shared
-
-
-def esms(post: Post) -> str:
-    return f"esms+{post.sandbox}/esms?brandname=IOC"
+@pytest.fixture(scope="module", autouse=True)
+def portal(shared: Post) -> Iterator[None]:
+    """Where the receipts arrive."""
+    with serving(create_app(shared.settings), shared.settings.port_portal):
+        yield
 
 
 def accepted(post: Post) -> tuple[str, str]:
     """A message that the gateway has taken: our id and its id."""
     (message,) = post.queue()
-    post.drain(0, sms_gateway=esms(post))
+    post.drain(0, sms_gateway=post.only("esms"))
     return message, post.rows("select provider_id from notify.outbox where outbox_id = %s", message)[0][0]
 
 
@@ -73,7 +57,7 @@ def test_the_gateway_itself_reports_delivery_and_failure(post: Post) -> None:
     post.fault("undelivered", phone="84912000002")
     post.queue()
     post.queue(address="84912000002")
-    post.drain(0, sms_gateway=esms(post))
+    post.drain(0, sms_gateway=post.only("esms"))
     assert post.statuses() == {"accepted": 2}, "accepted is not delivered"
     end = time.monotonic() + 20
     while "accepted" in post.statuses() and time.monotonic() < end:
@@ -126,7 +110,7 @@ def test_a_receipt_that_overtakes_our_own_bookkeeping_is_not_lost(post: Post) ->
     assert bring(post, callback("fast", request_id=message)).json() == {"receipts": ["recorded"]}
     assert status(post) == "sending"
     # Its sender is dead; whoever comes next must not send again what has been delivered.
-    post.drain(2, sms_gateway=esms(post))
+    post.drain(2, sms_gateway=post.only("esms"))
     assert status(post) == "delivered"
     assert post.phones() == []
 
@@ -186,9 +170,9 @@ def test_without_a_receipt_the_gateway_is_asked_and_then_a_person_is(post: Post)
     post.fault("no_receipt")
     accepted(post)
     time.sleep(0.5)
-    assert post.drain(5, sms_gateway=esms(post)).sent == 0
+    assert post.drain(5, sms_gateway=post.only("esms")).sent == 0
     assert status(post) == "accepted", "too early to ask"
-    post.drain(11, sms_gateway=esms(post))
+    post.drain(11, sms_gateway=post.only("esms"))
     assert status(post) == "delivered"
 
 
@@ -197,7 +181,7 @@ def test_a_silent_gateway_is_asked_less_and_less_and_the_message_is_listed(post:
     asked = []
     for minute in (*range(0, 180, 10), *range(180, 2 * 1440, 120)):
         before = post.rows("select next_poll_at from notify.outbox")[0][0]
-        post.drain(minute, sms_gateway=esms(post))
+        post.drain(minute, sms_gateway=post.only("esms"))
         if post.rows("select next_poll_at from notify.outbox")[0][0] != before:
             asked.append(minute)
     assert asked[0] == 10
