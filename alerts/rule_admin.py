@@ -121,9 +121,9 @@ def save_draft(
             document, code=before.code, domain=before.domain, signal_code=before.signal_code,
             entity_type=before.entity_type,
         )  # fmt: skip
-        _refuse_problems(connection, document)
+        refuse_problems(connection, document)
         if tests.strip():
-            _tested(document, tests)
+            tested(document, tests)
         rule_store.write_draft(
             connection, version_id, document, author=user, at=at, tests=tests.strip() and tests,
             is_backdated=is_backdated,
@@ -134,7 +134,7 @@ def save_draft(
 
 
 def discard_draft(version_id: int, user: str, *, settings: Settings | None = None, at: datetime | None = None) -> None:
-    """Throw a draft away.
+    """Throw a draft away; a rule that never had another version goes with it.
 
     Raises:
         ActRefusedError: no such draft.
@@ -142,6 +142,7 @@ def discard_draft(version_id: int, user: str, *, settings: Settings | None = Non
     with _locked(version_id, "draft", settings) as (connection, document):
         connection.execute("delete from alert.threshold where rule_version_id = %s", (version_id,))
         connection.execute("delete from alert.rule_version where rule_version_id = %s", (version_id,))
+        connection.execute("select alert.forget_rule(%s)", (document.code,))
         audit.record(
             connection, at or datetime.now(UTC), user, "rule.draft_discarded", about=("rule", document.code),
             detail={"version_id": version_id},
@@ -159,7 +160,7 @@ def run_tests(
     """
     at = at or datetime.now(UTC)
     with _locked(version_id, "draft", settings) as (connection, document):
-        report = _tested(document, _tests_of(connection, version_id))
+        report = tested(document, _tests_of(connection, version_id))
         rule_store.keep_tests(connection, version_id, report, at)
         detail = {"version_id": version_id, "tests": len(report.tests), "failures": len(report.failures)}
         audit.record(connection, at, user, "rule.tests_run", about=("rule", document.code), detail=detail)
@@ -195,7 +196,7 @@ def submit(version_id: int, user: str, *, settings: Settings | None = None, at: 
     """
     at = at or datetime.now(UTC)
     with _locked(version_id, "draft", settings) as (connection, document):
-        _refuse_problems(connection, document)
+        refuse_problems(connection, document)
         _refuse_unproven(connection, version_id)
         connection.execute(
             "update alert.rule_version set status = 'submitted', submitted_by = %s, submitted_at = %s "
@@ -234,8 +235,8 @@ def approve(version_id: int, user: str, *, settings: Settings | None = None, at:
         author, submitted_by, editors, is_backdated, tests = row
         if user in {author, submitted_by, *editors}:
             raise ActRefusedError("Người soạn không tự phê duyệt: cần một người khác phê duyệt phiên bản này.")
-        _refuse_problems(connection, document)
-        if not _tested(document, tests or "").is_passed:
+        refuse_problems(connection, document)
+        if not tested(document, tests or "").is_passed:
             raise RuleRefusedError(["Bài thử không còn đạt; hãy trả lại bản này cho người soạn."])
         starts = document.effective_from if is_backdated else max(document.effective_from, at)
         newest = connection.execute(
@@ -316,7 +317,12 @@ def _locked(
         yield connection, rule_store.read_document(connection, version_id)
 
 
-def _refuse_problems(connection: psycopg.Connection, document: RuleDocument) -> None:
+def refuse_problems(connection: psycopg.Connection, document: RuleDocument) -> None:
+    """Refuse a document with faults.
+
+    Raises:
+        RuleRefusedError: it has some; all of them are named.
+    """
     found = rule_checks.problems(document, rule_store.known(connection, document))
     if found:
         raise RuleRefusedError(found)
@@ -329,7 +335,12 @@ def _tests_of(connection: psycopg.Connection, version_id: int) -> str:
     return (row and row[0]) or ""
 
 
-def _tested(document: RuleDocument, tests: str) -> rule_tests.Report:
+def tested(document: RuleDocument, tests: str) -> rule_tests.Report:
+    """What the tests say of a document.
+
+    Raises:
+        RuleRefusedError: there are none, or they cannot be understood.
+    """
     if not tests.strip():
         raise RuleRefusedError(["Chưa có bài thử nào cho quy tắc này."])
     try:

@@ -98,6 +98,7 @@ def add_draft(
     author: str,
     at: datetime,
     tests: str | None,
+    is_backdated: bool = False,
 ) -> int:
     """A new draft version of a rule; its id."""
     row = connection.execute(
@@ -111,7 +112,7 @@ def add_draft(
         {"rule": rule_id, "starts": document.effective_from, "author": author, "at": at},
     ).fetchone()
     assert row is not None
-    write_draft(connection, row[0], document, author=author, at=at, tests=tests)
+    write_draft(connection, row[0], document, author=author, at=at, tests=tests, is_backdated=is_backdated)
     return int(row[0])
 
 
@@ -140,6 +141,12 @@ def write_draft(
         where rule_version_id = %(id)s
         """,
         values | {"starts": document.effective_from, "id": version_id},
+    )
+    # A rule that never was in force is called what its draft calls it.
+    connection.execute(
+        f"update alert.rule r set {', '.join(f'{name} = %({name})s' for name in HEAD_FIELDS)} where code = %(code)s "
+        "and not exists (select from alert.rule_version v where v.rule_id = r.rule_id and v.status = 'approved')",
+        document.head | {"code": document.code},
     )
     connection.execute("delete from alert.threshold where rule_version_id = %s", (version_id,))
     with connection.cursor() as cursor:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import yaml
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from alerts.rule_admin import RuleRefusedError
-from alerts.rule_document import Threshold, duration
+from alerts.rule_document import RuleDocument, RuleFileError, Threshold, duration, dump, parse
 from portal.language import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from alerts.rule_document import RuleDocument
     from alerts.rule_views import VersionView
     from portal.database import Database
     from portal.rule_words import Words
@@ -37,6 +38,9 @@ ROW_FIELDS = (
     "scope_kind", "scope_value", "level", "enter", "exit", "strict", "for", "keep", "label_vi", "label_en",
 )  # fmt: skip
 _EMPTY_ROW = dict.fromkeys(ROW_FIELDS, "") | {"scope_kind": "province", "strict": "no", "level": "1"}
+_IDENTITY = ("code", "domain", "signal_code", "entity_type")
+# What a browser leaves out of the form of a text.
+NOT_SENT: dict[str, Any] = {"document": "", "tests": "", "is_backdated": ""}
 _LONGEST = 20_000
 _LARGEST = 10**12
 
@@ -48,10 +52,25 @@ async def _sent(request: Request) -> FormData:
 Sent = Annotated[FormData, Depends(_sent)]
 
 
+def blank() -> RuleDocument:
+    """What the form of a new rule begins with."""
+    return RuleDocument(
+        code="", domain="", signal_code="", entity_type=None, owner_unit="", title_vi="", title_en="", unit_vi="",
+        sop_template_code=None, sop_min_level=None, effective_from=datetime.now(UTC), direction="up",
+        max_gap=timedelta(hours=1), nodata_after=(), retire_after=timedelta(days=30),
+        notify_max_age=timedelta(hours=6), calendar_code=None, message_vi="", message_en="", legal_basis="", reason="",
+        thresholds=(),
+    )  # fmt: skip
+
+
 def values_of(draft: VersionView, words: Words) -> dict[str, Any]:
     """What the form shows for a draft."""
-    d = draft.document
-    values: dict[str, Any] = {name: getattr(d, name) for name in _TEXTS}
+    return values_of_document(draft.document, draft.tests or "", words, is_backdated=draft.is_backdated)
+
+
+def values_of_document(d: RuleDocument, tests: str, words: Words, *, is_backdated: bool = False) -> dict[str, Any]:
+    """What the form shows for a document and its tests."""
+    values: dict[str, Any] = {name: getattr(d, name) or "" for name in (*_IDENTITY, *_TEXTS)}
     values |= {name: words.duration(getattr(d, name)) for name in _DURATIONS}
     values |= {
         "owner_unit": d.owner_unit,
@@ -61,8 +80,8 @@ def values_of(draft: VersionView, words: Words) -> dict[str, Any]:
         "calendar_code": d.calendar_code or "",
         "nodata_after": ", ".join(words.duration(after) for after in d.nodata_after),
         "effective_from": d.effective_from.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M"),
-        "is_backdated": draft.is_backdated,
-        "tests": draft.tests or f"rule: {d.code}\ntests:\n",
+        "is_backdated": is_backdated,
+        "tests": tests or f"rule: {d.code}\ntests:\n",
     }
     rows = [
         {
@@ -82,7 +101,7 @@ def values_of_sent(sent: FormData) -> dict[str, Any]:
     """What the form shows after it was refused: what was typed."""
     values: dict[str, Any] = {
         name: str(sent.get(name, ""))
-        for name in (*_TEXTS, *_DURATIONS, "owner_unit", "direction", "sop_template_code", "sop_min_level",
+        for name in (*_IDENTITY, *_TEXTS, *_DURATIONS, "owner_unit", "direction", "sop_template_code", "sop_min_level",
                      "calendar_code", "nodata_after", "effective_from", "tests")
     }  # fmt: skip
     return values | {"is_backdated": bool(sent.get("is_backdated")), "rows": _rows(sent)}
@@ -144,8 +163,49 @@ def document_of(sent: FormData, before: RuleDocument, words: Words) -> tuple[Rul
         )
     if problems:
         raise RuleRefusedError(problems)
-    tests = _clean(sent.get("tests", "")).replace("\r\n", "\n")[:_LONGEST]
-    return replace(before, **values, thresholds=tuple(thresholds)), tests, bool(sent.get("is_backdated"))
+    return replace(before, **values, thresholds=tuple(thresholds)), _tests(sent), bool(sent.get("is_backdated"))
+
+
+def new_document_of(sent: FormData, words: Words) -> tuple[RuleDocument, str, bool]:
+    """As :func:`document_of`, for a rule that is not there yet.
+
+    Raises:
+        RuleRefusedError: something cannot be read.
+    """
+    document, tests, is_backdated = document_of(sent, blank(), words)
+    given = {name: _clean(sent.get(name, "")).strip()[:200] for name in _IDENTITY}
+    document = replace(document, **given | {"entity_type": given["entity_type"] or None})
+    return document, tests_for(document.code, tests), is_backdated
+
+
+def yaml_of(document: RuleDocument) -> str:
+    """A document as a rule file has it."""
+    text = dump(document.domain, [document])
+    return text[text.index("- code:") :]
+
+
+def document_of_yaml(sent: FormData, words: Words) -> tuple[RuleDocument, str, bool]:
+    """The document that was written as YAML, its tests, and whether it reaches back.
+
+    Raises:
+        RuleRefusedError: it is no YAML, or not one rule.
+    """
+    try:
+        raw = yaml.safe_load(_clean(sent.get("document", ""))[:_LONGEST])
+        document = parse(raw[0] if isinstance(raw, list) and len(raw) == 1 else raw)
+    except (yaml.YAMLError, RuleFileError, RecursionError) as error:
+        raise RuleRefusedError([words.text("Không đọc được văn bản quy tắc: {why}", why=str(error))]) from error
+    return document, tests_for(document.code, _tests(sent)), bool(sent.get("is_backdated"))
+
+
+def tests_for(code: str, tests: str) -> str:
+    """Tests that were copied from another rule, as tests of this one; an untouched beginning is no test."""
+    tests = re.sub(r"(?m)^rule:.*$", f"rule: {code}", tests, count=1)
+    return "" if re.fullmatch(r"rule:.*\s*tests:\s*", tests) else tests
+
+
+def _tests(sent: FormData) -> str:
+    return _clean(sent.get("tests", "")).replace("\r\n", "\n")[:_LONGEST]
 
 
 def _clean(value: object) -> str:
@@ -166,9 +226,23 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZONE)
 
 
+# A loose scan: one step per signal and kind of entity, not one per row.
+_SIGNALS = """
+with recursive seen as (
+    (select signal_code, entity_type from alerting.signal order by 1, 2 limit 1)
+    union all
+    select following.* from seen cross join lateral (
+        select s.signal_code, s.entity_type from alerting.signal s
+        where (s.signal_code, s.entity_type) > (seen.signal_code, seen.entity_type) order by 1, 2 limit 1) following
+)
+select signal_code as code, entity_type from seen order by 1, 2
+"""
+
+
 def choices(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """What the form's lists offer: units that may own a rule, all units, calendars, procedures."""
+    """What the form's lists offer: units that may own a rule, all units, calendars, procedures, signals with data."""
     return {
+        "signals": database.rows(_SIGNALS),
         "owners": database.rows(
             "select distinct on (code) code, name_vi from ref.org_unit "
             "where kind not in ('ward', 'commune') and valid @> current_date order by code, valid desc"

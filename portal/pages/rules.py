@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import rule_admin, rule_views
+from alerts import rule_admin, rule_making, rule_views
 from alerts.incidents import ActRefusedError
 from ioc.domains import all_domains
 from portal import rule_form
@@ -31,8 +31,9 @@ from portal.web import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from alerts import rule_tests
     from ioc.settings import Settings
     from portal.database import Database
 
@@ -111,17 +112,32 @@ class _Rule:
             choices=rule_form.choices(self.database),
         )
 
+    def text_form(
+        self,
+        detail: rule_views.RuleDetail,
+        given: Mapping[str, Any],
+        problems: list[str] | None = None,
+        report: rule_tests.Report | None = None,
+        *,
+        is_checked: bool = False,
+    ) -> HTMLResponse:
+        return render(
+            self.request, "rule_yaml.html", status=422 if problems else 200, problems=problems or [],
+            rule=detail.rule, draft=detail.draft, given=given, report=report, is_checked=is_checked, words=self.words,
+        )  # fmt: skip
+
     def after(self, act: Callable[[], object], then: str = "#ban-nhap") -> Response:
         """Do ``act`` and go to the page; or show the page with what stood in the way."""
         self.detail()
         try:
             act()
         except ActRefusedError as refused:
-            return self.page(_problems(refused))
+            return self.page(problems_of(refused))
         return RedirectResponse(f"/quy-tac/{self.code}{then}", status_code=303)
 
 
-def _problems(refused: ActRefusedError) -> list[str]:
+def problems_of(refused: ActRefusedError) -> list[str]:
+    """What to tell the author, one sentence each."""
     return refused.problems if isinstance(refused, rule_admin.RuleRefusedError) else [str(refused)]
 
 
@@ -136,7 +152,7 @@ Rule = Annotated[_Rule, Depends(_rule)]
 
 
 @router.get("/quy-tac", response_class=HTMLResponse)
-def list_of_rules(request: Request, settings: Config, _user: SignedIn) -> HTMLResponse:
+def list_of_rules(request: Request, settings: Config, user: SignedIn) -> HTMLResponse:
     """All rules by domain; what waits for somebody comes first."""
     rules = rule_views.list_rules(settings)
     by_domain = [(domain, [rule for rule in rules if rule.domain == domain.name]) for domain in all_domains()]
@@ -145,6 +161,7 @@ def list_of_rules(request: Request, settings: Config, _user: SignedIn) -> HTMLRe
         "rules.html",
         groups=[(domain, found) for domain, found in by_domain if found],
         waiting=[rule for rule in rules if rule.draft],
+        may_write=user.is_engineer,
     )
 
 
@@ -194,7 +211,35 @@ def save_draft(rule: Rule, user: Engineer, sent: rule_form.Sent) -> Response:
             draft.rule_version_id, document, tests, user.username, is_backdated=is_backdated, settings=rule.settings
         )
     except ActRefusedError as refused:
-        return rule.form(detail, rule_form.values_of_sent(sent), _problems(refused))
+        return rule.form(detail, rule_form.values_of_sent(sent), problems_of(refused))
+    return RedirectResponse(f"/quy-tac/{rule.code}#ban-nhap", status_code=303)
+
+
+@router.get("/quy-tac/{code}/soan-yaml", response_class=HTMLResponse)
+def text_page(rule: Rule, _user: Engineer) -> HTMLResponse:
+    """The open draft as one text, as rule files have it."""
+    detail, draft = rule.open_draft()
+    given = {"document": rule_form.yaml_of(draft.document), "tests": draft.tests or "",
+             "is_backdated": draft.is_backdated}  # fmt: skip
+    return rule.text_form(detail, given)
+
+
+@router.post("/quy-tac/{code}/soan-yaml", dependencies=[Depends(own_form)])
+def save_text(rule: Rule, user: Engineer, sent: rule_form.Sent) -> Response:
+    """Look at the text only (``act`` = ``check``), or save it as the draft."""
+    detail, draft = rule.open_draft()
+    try:
+        document, tests, is_backdated = rule_form.document_of_yaml(sent, rule.words)
+        if document.code != rule.code:
+            raise ActRefusedError("Mã, lĩnh vực, tín hiệu và loại đối tượng của quy tắc đã có không đổi được.")
+        if sent.get("act") == "check":
+            report = rule_making.check(document, tests, is_new=False, settings=rule.settings)
+            return rule.text_form(detail, rule_form.NOT_SENT | dict(sent), report=report, is_checked=True)
+        rule_admin.save_draft(
+            draft.rule_version_id, document, tests, user.username, is_backdated=is_backdated, settings=rule.settings
+        )
+    except ActRefusedError as refused:
+        return rule.text_form(detail, rule_form.NOT_SENT | dict(sent), problems_of(refused))
     return RedirectResponse(f"/quy-tac/{rule.code}#ban-nhap", status_code=303)
 
 
@@ -218,8 +263,10 @@ def submit(rule: Rule, user: Engineer, version_id: VersionId) -> Response:
 
 @router.post("/quy-tac/{code}/bo", dependencies=[Depends(own_form)])
 def discard(rule: Rule, user: Engineer, version_id: VersionId) -> Response:
-    """Throw the draft away."""
-    return rule.after(lambda: rule_admin.discard_draft(version_id, user.username, settings=rule.settings))
+    """Throw the draft away; of a rule that never had another version nothing is left to show."""
+    is_only = len(rule.detail().versions) == 1
+    answer = rule.after(lambda: rule_admin.discard_draft(version_id, user.username, settings=rule.settings))
+    return RedirectResponse("/quy-tac", status_code=303) if is_only and answer.status_code == 303 else answer
 
 
 @router.post("/quy-tac/{code}/duyet", dependencies=[Depends(own_form)])

@@ -40,6 +40,32 @@ def _rules_as_loaded(settings: Settings, app: object) -> None:  # noqa: ARG001
         connection.execute("update alert.rule set is_enabled = true")
 
 
+def fields_of(html: str) -> dict[str, list[str]]:
+    """What the form of a rule holds, by field."""
+    html = html[html.index('<form class="rule-form"') :]
+    fields: dict[str, list[str]] = {}
+    found = re.finditer(
+        r'<input [^>]*?name="(?P<input>\w+)"(?P<rest>[^>]*)>'
+        r'|<textarea [^>]*?name="(?P<area>\w+)"[^>]*>(?P<text>.*?)</textarea>'
+        r'|<select [^>]*?name="(?P<select>\w+)"[^>]*>(?P<options>.*?)</select>',
+        html,
+        re.DOTALL,
+    )
+    for field in found:
+        if field["input"]:
+            value = re.search(r'value="([^"]*)"', field[0])
+            if 'type="checkbox"' in field[0] and "checked" not in field[0]:
+                continue
+            fields.setdefault(field["input"], []).append(unescape(value[1]) if value else "")
+        elif field["area"]:
+            fields.setdefault(field["area"], []).append(unescape(field["text"]))
+        else:
+            options = list(re.finditer(r'<option(?: value="([^"]*)")?( selected)?>([^<]*)', field["options"]))
+            chosen = next((option for option in options if option[2]), options[0])
+            fields.setdefault(field["select"], []).append(unescape(chosen[3] if chosen[1] is None else chosen[1]))
+    return fields
+
+
 class Writer:
     """Somebody at the form of a rule, as a browser would fill it in."""
 
@@ -51,29 +77,7 @@ class Writer:
 
     def form(self) -> dict[str, list[str]]:
         """What the form holds, by field."""
-        html = self.person.text(f"{self.path}/soan")
-        html = html[html.index('<form class="rule-form"') :]
-        fields: dict[str, list[str]] = {}
-        found = re.finditer(
-            r'<input [^>]*?name="(?P<input>\w+)"(?P<rest>[^>]*)>'
-            r'|<textarea [^>]*?name="(?P<area>\w+)"[^>]*>(?P<text>.*?)</textarea>'
-            r'|<select [^>]*?name="(?P<select>\w+)">(?P<options>.*?)</select>',
-            html,
-            re.DOTALL,
-        )
-        for field in found:
-            if field["input"]:
-                value = re.search(r'value="([^"]*)"', field[0])
-                if 'type="checkbox"' in field[0] and "checked" not in field[0]:
-                    continue
-                fields.setdefault(field["input"], []).append(unescape(value[1]) if value else "")
-            elif field["area"]:
-                fields.setdefault(field["area"], []).append(unescape(field["text"]))
-            else:
-                options = list(re.finditer(r'<option(?: value="([^"]*)")?( selected)?>([^<]*)', field["options"]))
-                chosen = next((option for option in options if option[2]), options[0])
-                fields.setdefault(field["select"], []).append(unescape(chosen[3] if chosen[1] is None else chosen[1]))
-        return fields
+        return fields_of(self.person.text(f"{self.path}/soan"))
 
     def save(self, **changes: str | list[str]) -> httpx.Response:
         fields = self.form() | {"reason": ["Bớt báo động nhẹ"]}
