@@ -25,6 +25,7 @@ def problems(assets: Assets) -> list[str]:
         identity_problems(assets)
         + graph_problems(assets)
         + query_context_problems(assets)
+        + wording_problems(assets)
         + dashboard_problems(assets)
         + datasets.problems(assets)
     )
@@ -91,6 +92,32 @@ def query_context_problems(assets: Assets) -> list[str]:
             if json.dumps(metric, sort_keys=True) not in stored:
                 found.append(f"{path}: draws a metric that its query_context does not ask for: {metric}")
     return found
+
+
+def wording_problems(assets: Assets) -> list[str]:
+    """Tables and axes that show ``true`` and ``false``: people read the column's companion in words instead."""
+    boolean = {
+        content["uuid"]: {column["column_name"] for column in content["columns"] if column.get("type") == "BOOLEAN"}
+        for path, content in assets.items()
+        if bundle.kind_of(path) == "datasets"
+    }
+    found = []
+    for path, content in assets.items():
+        if bundle.kind_of(path) != "charts":
+            continue
+        shown = [
+            name
+            for key in ("all_columns", "groupby", "columns", "x_axis")
+            for name in _names(content["params"].get(key))
+        ]
+        for name in sorted(boolean.get(content["dataset_uuid"], set()).intersection(shown)):
+            found.append(f"{path}: shows {name}, which is true or false; a column in words is wanted")
+    return found
+
+
+def _names(value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [name for name in values if isinstance(name, str)]
 
 
 def dashboard_problems(assets: Assets) -> list[str]:

@@ -112,7 +112,8 @@ end $$;
 alter table serving.rpt_air_quality_hourly
     add available_hour_count bigint default 12, add has_current_hour boolean default true, add quality text default 'ok';
 alter table serving.rpt_air_quality_daily add dominant_parameter text default 'PM2.5';
-alter table serving.rpt_air_quality_exceedance add parameter_name_vi text;
+alter table serving.rpt_air_quality_exceedance
+    add parameter_name_vi text, add averaging_period_label text default '24 giờ';
 update serving.rpt_air_quality_exceedance set parameter_name_vi = 'Bụi ' || parameter;
 alter table serving.rpt_air_quality_current
     add unit_code text, add data_age_minutes bigint default 4, add quality text default 'ok',
@@ -138,6 +139,7 @@ select
     (150 + n)::double precision as open_value, (180 + n)::double precision as peak_value, ''::text as value_unit,
     case when n % 3 > 0 then now() - n * interval '7 hours' + interval '9 minutes' end as ack_at,
     case when n % 3 > 0 then 9 + n % 20 end::bigint as minutes_to_ack, n % 3 > 0 as was_acked,
+    case when n % 3 > 0 then 'Đã nhận' else 'Chưa nhận' end as ack_label,
     case when n % 5 = 0 then 'VV-' || n end as case_code
 from generate_series(1, 60) as n;
 

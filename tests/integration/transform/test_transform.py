@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +148,23 @@ def test_pipeline_health_knows_every_domain(air: Settings, built: transform.Tran
     assert loaded > 800
 
 
+def test_periods_of_limits_are_words(air: Settings, built: transform.TransformReport) -> None:
+    assert built.failed == 0
+    with warehouse.connect("owner", air) as connection:
+        connection.execute(
+            """
+            insert into marts.fct_air_exceedance (station_code, parameter, averaging_period, period_end, value_ug_m3,
+                limit_ug_m3, is_exceeded, citation)
+            select distinct 'TH_LAMSON_KK05', 'SO2', averaging_period, now(), 2, 1, true, 'x' from ref.air_limit
+            """
+        )
+        shown = connection.execute(
+            "select distinct averaging_period_label from serving.rpt_air_quality_exceedance order by 1"
+        ).fetchall()
+        connection.rollback()
+    assert shown == [("1 giờ",), ("24 giờ",), ("8 giờ",), ("Năm",)]
+
+
 def test_every_serving_column_has_a_vietnamese_label() -> None:
     files = list((transform.PROJECT / "models" / "serving").rglob("*.yml"))
     models = [model for file in files for model in yaml.safe_load(file.read_text()).get("models", [])]
@@ -244,7 +262,7 @@ def test_every_rule_of_the_regulation_by_dbt_unit_tests(
     assert built.failed == 0
     finished = subprocess.run(
         [
-            str(Path(sys.executable).parent / "dbt"), "test", "--select", "test_type:unit",
+            str(Path(sys.executable).parent / "dbt"), "test", "--select", "test_type:unit,path:models/*/air_quality",
             "--project-dir", str(transform.PROJECT), "--profiles-dir", str(transform.PROJECT),
             "--target-path", str(tmp_path), "--log-path", str(tmp_path),
         ],
@@ -308,9 +326,9 @@ def test_alerts_and_procedures_are_shown_live_without_people_addresses_and_texts
     with warehouse.connect("owner", air) as connection:
         connection.execute((Path(__file__).parent / "alert_story.sql").read_text(encoding="utf-8"))
     incident = "select incident_code, status_label, peak_level_label, duration_minutes, minutes_to_ack, case_code, "
-    incident += "entity_name from serving.rpt_alert_incident"
+    incident += "entity_name, ack_label from serving.rpt_alert_incident"
     assert _ask(air, incident, role="bi_reader") == [
-        ("SC-1A2B3C4D", "Đang diễn ra", "Cấp 3", 90, 30, "VV-1", "Trạm Hạc Thành")
+        ("SC-1A2B3C4D", "Đang diễn ra", "Cấp 3", 90, 30, "VV-1", "Trạm Hạc Thành", "Đã nhận")
     ]
     message = "select channel_label, status_label, unit_code, seconds_to_accept::int, is_sent "
     message += "from serving.rpt_alert_notification"
@@ -320,6 +338,12 @@ def test_alerts_and_procedures_are_shown_live_without_people_addresses_and_texts
     assert _ask(air, case, role="bi_reader") == [("Xử lý AQI xấu", "Đang xử lý", 1, 0, 1)]
     task = "select step_title, status_label, is_overdue, is_finished from serving.rpt_procedure_task"
     assert _ask(air, task, role="bi_reader") == [("Kiểm tra hiện trường", "Sẵn sàng", True, False)]
+    for reason in ("resolved", "data_back", "retired", "rule_ended", "rule_disabled"):
+        with warehouse.connect("owner", air) as connection:
+            closing = "update alert.incident set status = 'closed', level = 0, closed_at = now(), close_reason = %s"
+            connection.execute(closing, (reason,))
+        said = _ask(air, "select close_reason from serving.rpt_alert_incident", role="bi_reader")[0][0]
+        assert re.search("[à-ỹ]", said), f"{reason} is shown as “{said}”"
     everything = ""
     for table in ("rpt_alert_incident", "rpt_alert_notification", "rpt_procedure_case", "rpt_procedure_task"):
         everything += str(_ask(air, f"select t.* from serving.{table} t", role="bi_reader"))

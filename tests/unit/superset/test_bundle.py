@@ -107,6 +107,15 @@ def test_a_chart_that_draws_what_its_stored_queries_do_not_ask_for_is_found(asse
     assert "pm25_max" in lint.query_context_problems(assets)[0]
 
 
+def test_a_table_that_shows_true_and_false_is_found(assets: bundle.Assets) -> None:
+    path = "charts/alerts/open_list"
+    assert lint.wording_problems(assets) == []
+    assets[path]["params"]["all_columns"].append("was_acked")
+    assert lint.wording_problems(assets) == [
+        f"{path}: shows was_acked, which is true or false; a column in words is wanted"
+    ]
+
+
 def test_a_legacy_chart_type_is_found(assets: bundle.Assets) -> None:
     assets[CHART]["viz_type"] = "cal_heatmap"
     assert "legacy chart type cal_heatmap" in lint.query_context_problems(assets)[0]

@@ -33,6 +33,7 @@ select
         when 'data_back' then 'Có lại dữ liệu'
         when 'retired' then 'Ngừng gửi số liệu'
         when 'rule_ended' then 'Quy tắc hết hiệu lực'
+        when 'rule_disabled' then 'Quy tắc ngừng áp dụng'
         else i.close_reason
     end as close_reason,
     i.open_value::double precision as open_value,
@@ -41,6 +42,7 @@ select
     i.ack_at,
     case when i.ack_at is not null then {{ minutes_between('i.recorded_at', 'i.ack_at') }} end as minutes_to_ack,
     (i.ack_at is not null) as was_acked,
+    case when i.ack_at is not null then 'Đã nhận' else 'Chưa nhận' end as ack_label,
     c.code as case_code
 from {{ source('alert', 'incident') }} as i
 inner join {{ source('alert', 'rule') }} as r on i.rule_id = r.rule_id
