@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import psycopg
 
 PROJECT = PROJECT_ROOT / "dbt_project"
-# Serving models of the platform itself, laid out with every domain.
-_PLATFORM = ("ops", "alerts")
+# Models of the platform itself, laid out with every domain: what domains share, pipeline health, alerts.
+_PLATFORM = ("shared", "ops", "alerts")
 _LAYERS = ("staging", "intermediate", "marts", "serving", "alerting")
 _LANES = 8
 _FAILED = ("error", "fail", "runtime error")
@@ -113,7 +113,7 @@ def run(
     settings = settings or get_settings()
     asked = [get_domain(name).name for name in domains] if domains else [domain.name for domain in all_domains()]
     built = [name for name in asked if any((PROJECT / "models" / layer / name).is_dir() for layer in _LAYERS)]
-    prints = _fingerprints(built, settings.portal_url())
+    prints = _fingerprints(built, settings)
     with warehouse.connect("transformer", settings, autocommit=True) as connection:
         empty = _never_loaded(connection, built)
         if domains and empty:
@@ -214,9 +214,9 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _fingerprints(domains: list[str], portal_url: str) -> dict[str, dict[str, str]]:
-    """Per domain: what lays it out (the portal's address is part of links), and the rules among it, whose change means
-    that history is computed anew."""
+def _fingerprints(domains: list[str], settings: Settings) -> dict[str, dict[str, str]]:
+    """Per domain: what lays it out (addresses are part of links), and the rules among it, whose change means that
+    history is computed anew."""
 
     def digest(paths: list[Path]) -> str:
         found = hashlib.sha256()
@@ -234,9 +234,14 @@ def _fingerprints(domains: list[str], portal_url: str) -> dict[str, dict[str, st
     for name in domains:
         computing = [models / layer / name for layer in _LAYERS if layer != "serving"]
         rules = [*common, *files(*computing, seeds / "shared", seeds / name, suffixes=(".sql", ".csv"))]
-        platform = (models / "serving" / part for part in _PLATFORM)
+        platform = (models / layer / part for layer in _LAYERS for part in _PLATFORM)
         rest = files(*(models / layer / name for layer in _LAYERS), *platform, seeds / name)
-        prints[name] = {"rules": digest(rules), "all": digest([*rules, *rest, *titles]), "portal": portal_url}
+        prints[name] = {
+            "rules": digest(rules),
+            "all": digest([*rules, *rest, *titles]),
+            "portal": settings.portal_url(),
+            "items": os.environ.get(f"IOC_ITEM_URL_{name.upper()}", ""),
+        }
     return prints
 
 

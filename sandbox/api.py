@@ -23,13 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, Field
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,6 +57,11 @@ FaultKind = Literal[
     "contradiction",  # value: fields in which the last record of the page is repeated
     "encoding",  # value: cp1258 or utf-16
 ]
+_ITEM = (
+    "<!doctype html><html lang=vi><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    "<title>{title}</title></head><body><p>Hệ thống nguồn (mô phỏng)</p><h1>{title}</h1><table>{rows}</table>"
+    "</body></html>"
+)
 _PAGE_FOR_PEOPLE = "<!doctype html><html><head><title>Hệ thống đang bảo trì</title></head><body>…</body></html>"
 
 
@@ -192,12 +198,22 @@ class Interface:
     def _routes(self) -> APIRouter:
         router = APIRouter()
         router.add_api_route(self.path, self._records, methods=["GET", "POST"])
+        router.add_api_route(f"{self.path}/{{key}}/xem", self._item, methods=["GET"])
         router.add_api_route("/token", self._token, methods=["POST"])
         router.add_api_route("/fault", self._order_fault, methods=["POST"])
         router.add_api_route("/change", self._order_change, methods=["POST"])
         router.add_api_route("/clock", self._order_clock, methods=["POST"])
         router.add_api_route("/questions", self._log, methods=["GET"])
         return router
+
+    def _item(self, key: str) -> HTMLResponse:
+        """The page of one record, as the office's own system shows it to its people."""
+        record = self.store.records().get(key)
+        if record is None:
+            return HTMLResponse(_ITEM.format(title=escape(key), rows="<tr><td>Không tìm thấy</td></tr>"), 404)
+        said = {name: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for name, v in record.items()}
+        rows = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in said.items())
+        return HTMLResponse(_ITEM.format(title=escape(key), rows="".join(rows)))
 
     def _order_fault(self, order: FaultOrder) -> FaultOrder:
         self._faults.append(Fault(**order.model_dump()))

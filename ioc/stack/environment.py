@@ -47,7 +47,8 @@ def sources(settings: Settings, sandbox: Path = PROJECT_ROOT / "sandbox") -> dic
     """``IOC_SOURCE_<DOMAIN>`` of every domain whose source is configured, or stands in the sandbox.
 
     What the environment says wins. Otherwise, when the sandbox runs, the URIs are those of ``uris`` in
-    ``sandbox/<domain>/source.toml``, in which ``{secret:NAME}``, ``{home}`` and ports (``{port_ftp}``) are filled in.
+    ``sandbox/<domain>/source.toml``, in which ``{secret:NAME}``, ``{home}`` and ports (``{port_ftp}``) are filled in;
+    and ``item_url``, if it has one, becomes ``IOC_ITEM_URL_<DOMAIN>``, the page of one item (``{id}``) there.
 
     Raises:
         ValueError: a ``source.toml`` cannot be read, or asks for an unknown name; the message names the file.
@@ -61,8 +62,11 @@ def sources(settings: Settings, sandbox: Path = PROJECT_ROOT / "sandbox") -> dic
         path = sandbox / domain.name / "source.toml"
         if settings.with_sandbox and path.exists():
             try:
-                uris = tomllib.loads(path.read_text(encoding="utf-8"))["uris"]
-                found[variable] = " ".join(_filled_in(uri, settings) for uri in uris)
+                declared = tomllib.loads(path.read_text(encoding="utf-8"))
+                found[variable] = " ".join(_filled_in(uri, settings) for uri in declared["uris"])
+                if page := declared.get("item_url"):
+                    item_url = f"IOC_ITEM_URL_{domain.name.upper()}"
+                    found[item_url] = os.environ.get(item_url) or _filled_in(page, settings)
             except (tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
                 raise ValueError(f"{path}: {error!r}; it needs a list 'uris'") from error
     return found
@@ -73,7 +77,9 @@ def _filled_in(template: str, settings: Settings) -> str:
         name = match[1]
         if name.startswith("secret:"):
             return quote(Secrets.of(settings).get(name.removeprefix("secret:")), safe="")
-        if name == "home" or name.startswith("port_"):
+        if name == "id":
+            return "{id}"
+        if name in ("home", "bind_host") or name.startswith("port_"):
             # A folder name with a space must not become two sources.
             return quote(str(getattr(settings, name)))
         raise AttributeError(name)

@@ -1,0 +1,118 @@
+"""The whole corridor of a domain on a warehouse of its own: what Airflow's tasks do, in order, without Airflow."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from alerts import engine
+from alerts import seed as alert_seed
+from expectations import quarantine, runner
+from extractors.core import pipeline
+from ioc import transform, warehouse
+from ioc.secrets import Secrets
+from ioc.settings import Settings, get_settings
+from superset_assets import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ioc.stack.postgres import EmbeddedPostgres
+
+
+@dataclass
+class Corridor:
+    """One warehouse with units, calendars, rules and procedures, and the steps that fill it."""
+
+    settings: Settings
+    assets: bundle.Assets = field(default_factory=bundle.read)
+
+    def load(self, domain: str, *uris: str) -> pipeline.LoadReport:
+        """Extract from these sources, judge, publish."""
+        report = pipeline.extract(domain, source_uris=list(uris), settings=self.settings)
+        self.publish(domain)
+        return report
+
+    def publish(self, domain: str) -> pipeline.PublishReport:
+        """Judge what is loaded and publish what passes; an extraction that failed half-way has loaded something too."""
+        runner.validate(domain, self.settings)
+        published = pipeline.publish(domain, settings=self.settings)
+        quarantine.announce(domain, self.settings)
+        return published
+
+    def transform(self, *domains: str) -> transform.TransformReport:
+        return transform.run(list(domains), settings=self.settings)
+
+    def unit_tests(self, folder: str, target: Path) -> str:
+        """Run dbt's unit tests of ``models/*/<folder>``, which must be built; what dbt said."""
+        finished = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "dbt"), "test", "--select", f"test_type:unit,path:models/*/{folder}",
+                "--project-dir", str(transform.PROJECT), "--profiles-dir", str(transform.PROJECT),
+                "--target-path", str(target), "--log-path", str(target),
+            ],
+            env=transform.environment(self.settings), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stdout[-4000:]
+        return finished.stdout
+
+    def evaluate(self, at: datetime | None = None) -> engine.EvaluationReport:
+        return engine.evaluate(at, settings=self.settings)
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with warehouse.connect("owner", self.settings) as connection:
+            return connection.execute(sql, values or None).fetchall()
+
+    def figure(self, dataset: str, metric: str, where: str = "true") -> Any:
+        """What a metric of a Superset dataset gives over its serving table.
+
+        Args:
+            dataset: Path below ``assets/datasets``, such as ``air_quality/rpt_air_quality_current``.
+            metric: Name of a saved metric, or an SQL expression.
+            where: SQL over the dataset's columns, its calculated ones included.
+        """
+        content = self.assets[f"datasets/{dataset}"]
+        saved = {one["metric_name"]: one["expression"] for one in content["metrics"]}
+        calculated = "".join(
+            f", {one['expression']} as {one['column_name']}" for one in content["columns"] if one.get("expression")
+        )
+        source = (
+            f"({content['sql'].rstrip().rstrip(';')})" if content.get("sql") else f"serving.{content['table_name']}"
+        )
+        sql = f"select {saved.get(metric, metric)} from (select t.*{calculated} from {source} t) d where {where}"
+        assert not re.search(r"\{\{", sql), "a dataset with Jinja cannot be computed here"
+        with warehouse.connect("bi_reader", self.settings) as connection:
+            row = connection.execute(sql.replace("%", "%%")).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@pytest.fixture(scope="module")
+def corridor(cluster: EmbeddedPostgres) -> Iterator[Corridor]:
+    """One for the tests of a module: a first build takes dbt many seconds."""
+    database = f"domain_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
+        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
+    password = Secrets.of(cluster.settings).get("postgres_owner")
+    url = f"postgresql://ioc_owner:{password}@127.0.0.1:{cluster.settings.port_postgres}/{database}"
+    settings = cluster.settings.model_copy(update={"warehouse_url": url})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IOC_HOME", str(settings.home))
+        patch.setenv("IOC_PORT_BASE", str(settings.port_base))
+        patch.setenv("IOC_WAREHOUSE_URL", url)
+        patch.setenv("IOC_EXTRACT_BACKOFF_S", "0")
+        get_settings.cache_clear()
+        alert_seed.seed(settings)
+        yield Corridor(settings)
+    get_settings.cache_clear()
+    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
+        connection.execute(f"drop database {database} with (force)")
