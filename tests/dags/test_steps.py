@@ -84,7 +84,7 @@ def test_what_a_failed_build_left_waiting_is_taken_up_by_the_next_run(
 
 
 def test_partitions_of_the_coming_months_are_there_before_their_data(settings: Settings, steps: ModuleType) -> None:
-    assert steps.make_partitions(months=2) == {"air_quality": ["reading"]}
+    assert steps.make_partitions(months=2)["air_quality"] == ["reading"]
     with warehouse.connect("owner", settings) as connection:
         made = connection.execute(
             "select count(*) from pg_inherits where inhparent = 'raw_air_quality.reading'::regclass"

@@ -72,7 +72,10 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
         connection.execute(f"create database {_WAREHOUSE} template ioc_template owner ioc_owner")
     warehouse.ensure_database(cluster.admin_url(), "superset")
     with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute((Path(__file__).parent / "serving.sql").read_text(encoding="utf-8"))
+        here = Path(__file__).parent
+        # A domain brings its serving tables in a file of its own.
+        for sample in (here / "serving.sql", *sorted(here.glob("serving/*.sql"))):
+            connection.execute(sample.read_text(encoding="utf-8"))
     log_path = settings.home / "superset.log"
     with log_path.open("wb") as log:
         subprocess.run(
