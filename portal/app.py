@@ -19,8 +19,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from alerts.procedures import MAX_BYTES
 from ioc.settings import Settings, get_settings
 from ioc.warehouse import WarehouseUnreachable
-from portal import domains, language, live, pages, web
+from portal import domains, language, live, once, pages, web
 from portal.database import Database
+from portal.once import SettleForms
 from portal.security import BodyLimit, SecurityHeaders
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ def _handle_errors(app: FastAPI) -> None:
     def _http(request: Request, error: HTTPException) -> Response:
         return _problem(request, error.status_code if error.status_code in _ERRORS else 404)
 
+    @app.exception_handler(once.RepeatedFormError)
+    def _repeated(_request: Request, error: once.RepeatedFormError) -> Response:
+        return RedirectResponse(error.location, status_code=303)
+
     @app.exception_handler(WarehouseUnreachable)
     def _unreachable(request: Request, error: Exception) -> Response:
         _log.error("%s %s: %s", request.method, request.url.path, error)
@@ -113,7 +118,7 @@ class Portal(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         # A file, and room for the fields beside it.
-        return SecurityHeaders(BodyLimit(super().build_middleware_stack(), MAX_BYTES + 2**20, _too_large))
+        return SecurityHeaders(SettleForms(BodyLimit(super().build_middleware_stack(), MAX_BYTES + 2**20, _too_large)))
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:

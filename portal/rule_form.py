@@ -6,18 +6,18 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from fastapi import Depends, Request
-from starlette.datastructures import FormData
 
 from alerts.rule_admin import RuleRefusedError
-from alerts.rule_document import RuleDocument, RuleFileError, Threshold, duration, dump, parse
+from alerts.rule_document import RuleDocument, RuleFileError, Threshold, dump, duration, parse
 from portal.language import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from starlette.datastructures import FormData
 
     from alerts.rule_views import VersionView
     from portal.database import Database
@@ -43,13 +43,6 @@ _IDENTITY = ("code", "domain", "signal_code", "entity_type")
 NOT_SENT: dict[str, Any] = {"document": "", "tests": "", "is_backdated": ""}
 _LONGEST = 20_000
 _LARGEST = 10**12
-
-
-async def _sent(request: Request) -> FormData:
-    return await request.form()
-
-
-Sent = Annotated[FormData, Depends(_sent)]
 
 
 def blank() -> RuleDocument:
@@ -173,8 +166,8 @@ def new_document_of(sent: FormData, words: Words) -> tuple[RuleDocument, str, bo
         RuleRefusedError: something cannot be read.
     """
     document, tests, is_backdated = document_of(sent, blank(), words)
-    given = {name: _clean(sent.get(name, "")).strip()[:200] for name in _IDENTITY}
-    document = replace(document, **given | {"entity_type": given["entity_type"] or None})
+    code, domain, signal, kind = (_clean(sent.get(name, "")).strip()[:200] for name in _IDENTITY)
+    document = replace(document, code=code, domain=domain, signal_code=signal, entity_type=kind or None)
     return document, tests_for(document.code, tests), is_backdated
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
 
 from ioc.domains import all_domains
 from ioc.secrets import Secrets
 from ioc.settings import Settings
-from portal import colours, language, sessions, standing
+from portal import colours, language, once, sessions, standing
 from portal.database import Database
 from portal.users import User
 
@@ -132,17 +134,35 @@ def engineer(user: Annotated[User, Depends(signed_in)]) -> User:
     return user
 
 
+async def _sent(request: Request) -> FormData:
+    return await request.form()
+
+
+Sent = Annotated[FormData, Depends(_sent)]
+
+
 def own_form(
-    request: Request, who: Annotated[Visitor, Depends(visitor)], form_token: Annotated[str, Form()] = ""
+    request: Request,
+    who: Annotated[Visitor, Depends(visitor)],
+    sent: Sent,
+    form_token: Annotated[str, Form()] = "",
+    form_id: Annotated[str, Form()] = "",
 ) -> None:
-    """Refuse posts that do not come from a page of ours; scripts send the token in ``X-Form-Token``.
+    """Refuse posts that do not come from a page of ours, and the second of a double click.
+
+    Scripts send the token in ``X-Form-Token``, and no ``form_id``.
 
     Raises:
         BadFormError: the token does not fit the cookie.
+        RepeatedFormError: the same form with the same content was sent before.
     """
     secret = Secrets.of(settings_of(request)).get("portal_session")
     if not sessions.is_form_token(secret, who.token, form_token or request.headers.get("x-form-token")):
         raise BadFormError
+    if form_id and who.user is not None:
+        request.state.form_claim = once.claim(
+            database_of(request), who.user.account_id, request, form_id[:64], sent.multi_items()
+        )
 
 
 Reader = Annotated[Visitor, Depends(visitor)]
@@ -194,6 +214,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: obje
         path=request.url.path,
         here=quote(here, safe="/"),
         form_token=sessions.form_token(secret, cookie),
+        form_id=token_hex(8),
         domains=all_domains(),
         static_version=request.app.state.static_version,
         standing=standing.of(database_of(request), who.user),

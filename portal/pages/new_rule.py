@@ -1,4 +1,4 @@
-"""A wholly new rule: written in a form, copied from another rule, or as one text. Engineers and administrators write."""
+"""A wholly new rule: written in a form, copied from another rule, or as one text; for engineers and administrators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ioc.domains import all_domains
 from portal import rule_form
 from portal.pages.rules import problems_of
 from portal.rule_words import Words
-from portal.web import Config, Db, Engineer, NotFoundError, Visitor, own_form, render, visitor
+from portal.web import Config, Db, Engineer, NotFoundError, Sent, Visitor, own_form, render, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,9 +76,7 @@ def form_page(
 
 
 @router.post("/quy-tac/moi", dependencies=[Depends(own_form)])
-def create(
-    request: Request, settings: Config, database: Db, words: Said, user: Engineer, sent: rule_form.Sent
-) -> Response:
+def create(request: Request, settings: Config, database: Db, words: Said, user: Engineer, *, sent: Sent) -> Response:
     """Keep the new rule as a draft; with faults, the form comes back as it was filled in."""
     try:
         document, tests, is_backdated = rule_form.new_document_of(sent, words)
@@ -111,7 +109,7 @@ def text_page(request: Request, settings: Config, words: Said, _user: Engineer, 
 
 
 @router.post("/quy-tac/moi-yaml", dependencies=[Depends(own_form)])
-def create_from_text(request: Request, settings: Config, words: Said, user: Engineer, sent: rule_form.Sent) -> Response:
+def create_from_text(request: Request, settings: Config, words: Said, user: Engineer, sent: Sent) -> Response:
     """Look at the text only (``act`` = ``check``), or keep it as the draft of a new rule."""
     try:
         document, tests, is_backdated = rule_form.document_of_yaml(sent, words)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import rule_admin, rule_making, rule_views
+from alerts import public_rules, rule_admin, rule_making, rule_views
 from alerts.incidents import ActRefusedError
 from ioc.domains import all_domains
 from portal import rule_form
@@ -23,6 +23,7 @@ from portal.web import (
     Engineer,
     ForbiddenError,
     NotFoundError,
+    Sent,
     SignedIn,
     Visitor,
     own_form,
@@ -97,6 +98,7 @@ class _Rule:
             may_write=self.user.is_engineer,
             may_approve=self.user.role == "leader" and bool(draft and draft.may_be_approved_by(self.user.username)),
             is_leader=self.user.role == "leader",
+            public=public_rules.standing(self.code, self.settings),
             domain=next(d for d in all_domains() if d.name == detail.rule.domain),
         )
 
@@ -202,7 +204,7 @@ def form_page(rule: Rule, _user: Engineer) -> HTMLResponse:
 
 
 @router.post("/quy-tac/{code}/soan", dependencies=[Depends(own_form)])
-def save_draft(rule: Rule, user: Engineer, sent: rule_form.Sent) -> Response:
+def save_draft(rule: Rule, user: Engineer, sent: Sent) -> Response:
     """Save the draft; with faults, the form comes back as it was filled in."""
     detail, draft = rule.open_draft()
     try:
@@ -225,7 +227,7 @@ def text_page(rule: Rule, _user: Engineer) -> HTMLResponse:
 
 
 @router.post("/quy-tac/{code}/soan-yaml", dependencies=[Depends(own_form)])
-def save_text(rule: Rule, user: Engineer, sent: rule_form.Sent) -> Response:
+def save_text(rule: Rule, user: Engineer, sent: Sent) -> Response:
     """Look at the text only (``act`` = ``check``), or save it as the draft."""
     detail, draft = rule.open_draft()
     try:

@@ -17,6 +17,7 @@ async function refresh() {
     if (answer.type === "opaqueredirect") return over();
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    keepFormNumber(fresh);
     for (const place of document.querySelectorAll("[data-live]")) replace(place, fresh.querySelector(`[data-live="${place.dataset.live}"]`));
     state = fresh.body.dataset.liveState;
   } catch {
@@ -25,6 +26,12 @@ async function refresh() {
     isBusy = false;
     if (isWanted) { isWanted = false; refresh(); }
   }
+}
+
+/* The forms of this page keep their number: a page that was refreshed between two clicks still knows them as one. */
+function keepFormNumber(fresh) {
+  const number = document.querySelector("input[name=form_id]")?.value;
+  if (number) for (const field of fresh.querySelectorAll("input[name=form_id]")) field.setAttribute("value", number);
 }
 
 function replace(place, other) {
