@@ -120,7 +120,7 @@ def reconcile_in(connection: psycopg.Connection, at: datetime, settings: Setting
     for row in rows:
         if row["told_level"] != row["now_level"]:
             route = routes[row["route_id"]]
-            key = _group_key(route["group_by"], row)
+            key = group_key(route["group_by"], row)
             groups.setdefault((route["route_id"], key), _Group(route, key)).rows.append(row)
     _forget_settled(connection, groups)
     if not groups and not rows and not quiet.is_digest_due(connection, at):
@@ -183,7 +183,8 @@ def _report_gaps(teller: notice.Teller) -> int:
     )
 
 
-def _group_key(group_by: str, row: dict[str, Any]) -> str:
+def group_key(group_by: str, row: dict[str, Any]) -> str:
+    """What of a route is told together with ``row``: ``group_by`` is that of ``notify.route``."""
     if group_by == "incident":
         return str(row["incident_id"])
     if group_by == "source":

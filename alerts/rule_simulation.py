@@ -27,6 +27,7 @@ class Simulation:
         self._rule = rule
         self._states: dict[SeriesKey, Series] = {}
         self._open: dict[uuid.UUID, Incident] = {}
+        self._every: dict[uuid.UUID, Incident] = {}
         self.history: list[tuple[str, str, Transition]] = []
 
     def tick(self, at: datetime, arrived: Mapping[str, Sequence[Point]]) -> None:
@@ -35,6 +36,7 @@ class Simulation:
         for entity, points in arrived.items():
             self._fold(self._key(entity), points, changes)
         absence.check({self._rule.rule_id: self._rule}, self._states, self._open, at, changes)
+        self._every |= changes.incidents
         for incident in changes.incidents.values():
             if incident.closed_at:
                 self._open.pop(incident.incident_id, None)
@@ -55,6 +57,13 @@ class Simulation:
             "value": state.last_value,
             "nodata": max(silent, default=0),
         }
+
+    def standing(self) -> list[tuple[Incident, datetime | None]]:
+        """Every incident so far, and when its series last had a value."""
+        return [
+            (incident, series.state.last_ok_at if (series := self._states.get(incident.key)) else None)
+            for incident in self._every.values()
+        ]
 
     def _key(self, entity: str) -> SeriesKey:
         return SeriesKey(self._rule.rule_id, self._rule.entity_type or "entity", entity)

@@ -102,6 +102,69 @@ def test_a_wrong_expectation_shows_what_was_wanted_and_what_came() -> None:
     ]
 
 
+def test_the_example_of_the_language_holds() -> None:
+    lines = (rule_tests.__doc__ or "").splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("    rule:"))
+    end = next(n for n, line in enumerate(lines) if line.startswith("Values:"))
+    report = rule_tests.run(shipped()["air_quality.aqi_h"], "\n".join(lines[first:end]))
+    assert report.is_passed, "\n".join(failure.text for failure in report.failures)
+
+
+def test_a_message_too_many_and_one_that_does_not_come_are_shown_by_channel() -> None:
+    report = one(
+        """
+    series: [{entity: TH-01, unit: "14797", values: "95 105 160 90 90"}]
+    messages:
+      sms:
+        - {at: 2 hours, level: 2, to: [truc_ban SNNMT]}
+      email:
+        - {at: 1 hour, level: 1, to: [truc_ban SNNMT]}
+        - {at: 2 hours, level: 2, to: [lanh_dao 14797, truc_ban IOC, truc_ban SNNMT]}
+        - {at: 4 hours, level: 0, to: [lanh_dao 14797, truc_ban IOC, truc_ban SNNMT]}
+      webhook: []
+"""
+    )
+    assert [failure.text for failure in report.failures] == [
+        "thử · cả bài thử · messages (sms)\n"
+        "    mong đợi: +2 hours level 2 to truc_ban SNNMT\n"
+        "    thực tế:  +2 hours level 2 to truc_ban IOC, truc_ban SNNMT\n"
+        "              +4 hours level 0 to truc_ban IOC, truc_ban SNNMT",
+        "thử · cả bài thử · messages (webhook)\n"
+        "    mong đợi: không có tin nào\n"
+        "    thực tế:  +1 hour level 1 to truc_ban SNNMT\n"
+        "              +2 hours level 2 to truc_ban IOC, truc_ban SNNMT\n"
+        "              +4 hours level 0 to truc_ban IOC, truc_ban SNNMT",
+    ]
+
+
+def test_old_data_tell_nobody_and_stations_of_one_rule_share_a_message() -> None:
+    report = one(
+        """
+    series:
+      - {entity: A, values: "_ _ _ _ _ 160"}
+      - {entity: B, values: "_ _ _ _ _ 105"}
+      - {entity: OLD, values: "160", delay: 5 hours}
+    expect: [{at: 5 hours, entity: OLD, level: 2}]
+    messages: {sms: [{at: 5 hours, level: 2, to: [truc_ban IOC, truc_ban SNNMT]}]}
+"""
+    )
+    assert report.is_passed, report.failures
+
+
+@pytest.mark.parametrize("fault", ["owner", "level"])
+def test_the_shipped_expectations_of_messages_notice_who_and_when(fault: str) -> None:
+    document = shipped()["industrial_discharge.limit_ratio"]
+    lowest, second, *graver = document.thresholds
+    wrong = {
+        "owner": replace(document, owner_unit="CAT"),
+        "level": replace(document, thresholds=(lowest, replace(second, level=3), *graver[1:])),
+    }[fault]
+    report = rule_tests.run(
+        wrong, (rule_files.FOLDER / "tests" / "industrial_discharge.limit_ratio.yaml").read_text(encoding="utf-8")
+    )
+    assert any(failure.what.startswith("messages") for failure in report.failures)
+
+
 @pytest.mark.parametrize(
     ("notation", "level", "data"),
     [
@@ -200,6 +263,12 @@ def test_a_source_rule_is_tested_by_what_was_published() -> None:
         (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: 5, incidents: 0}", "Bài thử “A”: "),
         (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], incidents: {all: 1}}",
          "incidents là một số"),
+        (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], messages: {fax: []}}",
+         "không có kênh “fax”; các kênh: email"),
+        (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], "
+         "messages: {sms: [{at: 0, level: 1, to: truc_ban}]}}", r"một tin trong messages viết"),
+        (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1}], "
+         "messages: {sms: [{at: 0, to: []}]}}", r"thiếu khóa 'level'"),
         (HEAD + "  - &a {name: A}\n  - *a", "ký hiệu tham chiếu"),
         (HEAD + "  - {name: A, start: 2026-03-06, interval: 1 hour, series: [{values: 1x9000 1x9000 1x9000}], "
          "incidents: 0}",
