@@ -161,18 +161,6 @@ def list_open(
         return _views(connection, "and i.status = 'open' order by i.level desc, i.opened_at desc", unit_codes, at)
 
 
-def list_recent(
-    unit_codes: Sequence[str] | None = None,
-    settings: Settings | None = None,
-    at: datetime | None = None,
-    *,
-    limit: int = 100,
-) -> list[IncidentView]:
-    """The newest incidents, open and closed."""
-    with warehouse.connect("portal", settings) as connection:
-        return _views(connection, "order by i.opened_at desc limit %(limit)s", unit_codes, at, limit=limit)
-
-
 def _views(
     connection: psycopg.Connection, rest: str, units: Sequence[str] | None, at: datetime | None, **more: Any
 ) -> list[IncidentView]:
@@ -333,17 +321,6 @@ def inbox(
             """,
             (user, before, before, limit),
         ).fetchall()
-
-
-def unread_count(user: str, settings: Settings | None = None) -> int:
-    """Messages that the user has not read."""
-    with warehouse.connect("portal", settings) as connection:
-        row = connection.execute(
-            "select count(*) from notify.inbox m join ref.contact c using (contact_id) "
-            "where c.user_name = %s and m.read_at is null",
-            (user,),
-        ).fetchone()
-    return int(row[0]) if row else 0
 
 
 def mark_read(

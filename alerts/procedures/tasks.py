@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from alerts.procedures.model import TaskView
     from ioc.settings import Settings
 
+    _Change = Callable[[psycopg.Connection[Any], "_Row", datetime], "_Row"]
+
 STATUS_VI = {
     "waiting": "chờ bước trước",
     "ready": "chờ nhận",
@@ -226,10 +228,7 @@ def skip(
     at: datetime | None = None,
 ) -> TaskView:
     """Leave a task out, with a reason; what depends on it goes on. Arguments and errors as :func:`assign`."""
-
-    def change(_: psycopg.Connection[Any], __: _Row, now: datetime) -> _Row:
-        return {"finished_at": now, "note": _needed(reason)}
-
+    change = _ending(reason)
     return _act("skip", task_id, user, change, version=version, units=unit_codes, settings=settings, at=at)
 
 
@@ -244,11 +243,13 @@ def cancel(
     at: datetime | None = None,
 ) -> TaskView:
     """Call a task off, with a reason; what depends on it goes on. Arguments and errors as :func:`assign`."""
-
-    def change(_: psycopg.Connection[Any], __: _Row, now: datetime) -> _Row:
-        return {"finished_at": now, "note": _needed(reason)}
-
+    change = _ending(reason)
     return _act("cancel", task_id, user, change, version=version, units=unit_codes, settings=settings, at=at)
+
+
+def _ending(reason: str) -> _Change:
+    """What skipping and cancelling change alike."""
+    return lambda _, __, now: {"finished_at": now, "note": _needed(reason)}
 
 
 def _needed(reason: str) -> str:
@@ -266,7 +267,7 @@ def _act(
     act: str,
     task_id: int,
     user: str,
-    change: Callable[[psycopg.Connection[Any], _Row, datetime], _Row],
+    change: _Change,
     *,
     version: int | None,
     units: Sequence[str] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from alerts.incidents import ActRefusedError, history
 from portal.web import Config, Db, NotFoundError, SignedIn, local_moment, own_form, render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ioc.settings import Settings
     from portal.database import Database, Row
     from portal.users import User
@@ -21,6 +24,8 @@ router = APIRouter(include_in_schema=False)
 _STATUSES = ("open", "closed")
 # Engineers look on.
 ACTING_ROLES = ("officer", "leader", "admin")
+# Where on the page the forms of a case stand.
+_PLACES = {"comment": "#y-kien", "file": "#tep", "directive": "#chi-dao", "report": "#chi-dao", "close": ""}
 
 
 @router.get("/vu-viec", response_class=HTMLResponse)
@@ -97,7 +102,7 @@ def _opening(
     )
 
 
-def _may_open(user: User) -> None:
+def _may_act(user: User) -> None:
     if user.role not in ACTING_ROLES:
         raise NotFoundError
 
@@ -105,7 +110,7 @@ def _may_open(user: User) -> None:
 @router.get("/vu-viec/mo", response_class=HTMLResponse)
 def opening_form(request: Request, database: Db, settings: Config, user: SignedIn, su_co: str = "") -> HTMLResponse:
     """The form for a case by hand, perhaps about an incident (``su_co``)."""
-    _may_open(user)
+    _may_act(user)
     blank = {"template": "", "title": "", "level": "2", "unit": "", "su_co": su_co}
     return _opening(request, database, settings, user, given=blank)
 
@@ -124,7 +129,7 @@ def open_by_hand(
     su_co: Annotated[str, Form()] = "",
 ) -> Response:
     """Open a case for something that no rule saw, or for an incident below its rule's level."""
-    _may_open(user)
+    _may_act(user)
     given = {"template": template, "title": title[:200], "level": level, "unit": unit, "su_co": su_co}
     try:
         if not template:
@@ -155,90 +160,96 @@ def _file(code: str, user: User, settings: Settings) -> procedures.CaseFile:
         raise NotFoundError from error
 
 
-def _page(
-    request: Request,
-    database: Database,
-    settings: Settings,
-    user: User,
-    code: str,
-    *,
-    problem: str | None = None,
-    form: str = "",
-    typed: str = "",
-) -> HTMLResponse:
-    file = _file(code, user, settings)
-    units = user.visible_units
-    is_open, acts = file.case.status == "open", user.role in ACTING_ROLES
-    coordinates = units is None or file.case.owner_unit in units
-    numbers = {task.task_id: task for task in file.tasks}
-    return render(
-        request,
-        "case.html",
-        status=422 if problem else 200,
-        file=file,
-        case=file.case,
-        task_of=numbers,
-        clocks=[timer for timer in file.timers if timer.status == "armed"],
-        may_add=is_open and acts,
-        may_comment=acts or user.role == "engineer",
-        may_direct=is_open and acts and coordinates,
-        may_close=is_open and acts and coordinates,
-        reports_for=[unit for unit in (units or []) if is_open],
-        units=_units(database) if is_open and acts and coordinates else [],
-        close_reasons=[
-            reason
-            for reason in procedures.close_reasons(settings)
-            if file.case.incident_status != "open" or reason.while_firing
-        ],
-        suggestions=[task for task in file.tasks if task.directive_vi and task.status not in ("done", "skipped")],
-        max_megabytes=procedures.MAX_BYTES // 2**20,
-        problem=problem,
-        form=form,
-        typed=typed,
-    )
+@dataclass(frozen=True)
+class _Visit:
+    """Somebody before a case."""
+
+    request: Request
+    database: Database
+    settings: Settings
+    user: User
+
+    def page(self, code: str, *, problem: str | None = None, form: str = "", typed: str = "") -> HTMLResponse:
+        """The case; after a refusal with the reason, and with what was typed into ``form``."""
+        file = _file(code, self.user, self.settings)
+        units = self.user.visible_units
+        is_open, acts = file.case.status == "open", self.user.role in ACTING_ROLES
+        coordinates = units is None or file.case.owner_unit in units
+        numbers = {task.task_id: task for task in file.tasks}
+        return render(
+            self.request,
+            "case.html",
+            status=422 if problem else 200,
+            file=file,
+            case=file.case,
+            task_of=numbers,
+            clocks=[timer for timer in file.timers if timer.status == "armed"],
+            may_add=is_open and acts,
+            may_comment=acts or self.user.role == "engineer",
+            may_direct=is_open and acts and coordinates,
+            may_close=is_open and acts and coordinates,
+            reports_for=[unit for unit in (units or []) if is_open],
+            units=_units(self.database) if is_open and acts and coordinates else [],
+            close_reasons=[
+                reason
+                for reason in procedures.close_reasons(self.settings)
+                if file.case.incident_status != "open" or reason.while_firing
+            ],
+            suggestions=[task for task in file.tasks if task.directive_vi and task.status not in ("done", "skipped")],
+            max_megabytes=procedures.MAX_BYTES // 2**20,
+            problem=problem,
+            form=form,
+            typed=typed,
+        )
+
+    def act(self, code: str, form: str, act: Callable[[], object], typed: str = "") -> Response:
+        """Do what ``form`` asks for: back to its place on the page, or the page with the reason of the refusal."""
+        try:
+            act()
+        except ActRefusedError as refused:
+            return self.page(code, problem=str(refused), form=form, typed=typed)
+        return RedirectResponse(f"/vu-viec/{code}{_PLACES[form]}", status_code=303)
+
+
+def _visit(request: Request, database: Db, settings: Config, user: SignedIn) -> _Visit:
+    return _Visit(request, database, settings, user)
+
+
+Visit = Annotated[_Visit, Depends(_visit)]
 
 
 @router.get("/vu-viec/{code}", response_class=HTMLResponse)
-def case_page(request: Request, database: Db, settings: Config, user: SignedIn, code: str) -> HTMLResponse:
+def case_page(visit: Visit, code: str) -> HTMLResponse:
     """One case: progress, deadlines, directives, comments, files, closing, history."""
-    return _page(request, database, settings, user, code)
+    return visit.page(code)
 
 
 @router.post("/vu-viec/{code}/y-kien", dependencies=[Depends(own_form)])
-def comment(
-    request: Request, database: Db, settings: Config, user: SignedIn, code: str, *, body: Annotated[str, Form()] = ""
-) -> Response:
+def comment(visit: Visit, code: str, *, body: Annotated[str, Form()] = "") -> Response:
     """Remark on the case; stays for good."""
+    user, settings = visit.user, visit.settings
     _file(code, user, settings)
-    try:
+
+    def act() -> None:
         procedures.comment(code, body, user.username, unit_codes=user.visible_units, settings=settings)
-    except ActRefusedError as refused:
-        return _page(request, database, settings, user, code, problem=str(refused), form="comment", typed=body)
-    return RedirectResponse(f"/vu-viec/{code}#y-kien", status_code=303)
+
+    return visit.act(code, "comment", act, body)
 
 
 @router.post("/vu-viec/{code}/tep", dependencies=[Depends(own_form)])
-def add_file(
-    request: Request,
-    database: Db,
-    settings: Config,
-    user: SignedIn,
-    code: str,
-    *,
-    file: Annotated[UploadFile | None, File()] = None,
-) -> Response:
+def add_file(visit: Visit, code: str, *, file: Annotated[UploadFile | None, File()] = None) -> Response:
     """Add a file to the case."""
+    user, settings = visit.user, visit.settings
     _file(code, user, settings)
-    if user.role not in ACTING_ROLES:
-        raise NotFoundError
-    try:
+    _may_act(user)
+
+    def act() -> None:
         if file is None or not file.filename:
             raise ActRefusedError("Hãy chọn tệp cần nộp.")
         content = file.file.read(procedures.MAX_BYTES + 1)
         procedures.attach(code, file.filename, content, user.username, unit_codes=user.visible_units, settings=settings)
-    except ActRefusedError as refused:
-        return _page(request, database, settings, user, code, problem=str(refused), form="file")
-    return RedirectResponse(f"/vu-viec/{code}#tep", status_code=303)
+
+    return visit.act(code, "file", act)
 
 
 @router.get("/tep/{attachment_id}")
@@ -257,10 +268,7 @@ def download(settings: Config, user: SignedIn, attachment_id: int) -> Response:
 
 @router.post("/vu-viec/{code}/chi-dao", dependencies=[Depends(own_form)])
 def direct(
-    request: Request,
-    database: Db,
-    settings: Config,
-    user: SignedIn,
+    visit: Visit,
     code: str,
     *,
     body: Annotated[str, Form()] = "",
@@ -268,54 +276,51 @@ def direct(
     due_at: Annotated[str, Form()] = "",
 ) -> Response:
     """Issue a written directive to units: leaders, and the unit that coordinates the case."""
-    case = _file(code, user, settings).case
-    units = user.visible_units
-    if user.role not in ACTING_ROLES or (units is not None and case.owner_unit not in units):
+    user, settings = visit.user, visit.settings
+    case, units = _file(code, user, settings).case, user.visible_units
+    _may_act(user)
+    if units is not None and case.owner_unit not in units:
         raise NotFoundError
-    try:
+
+    def act() -> None:
         due = local_moment(due_at)
         if due is None:
             raise ActRefusedError("Hãy ghi thời hạn thực hiện.")
         procedures.directive_send(
             code, body[:5000], to_unit or [], due, user.username, unit_codes=units, settings=settings
         )
-    except ActRefusedError as refused:
-        return _page(request, database, settings, user, code, problem=str(refused), form="directive", typed=body)
-    return RedirectResponse(f"/vu-viec/{code}#chi-dao", status_code=303)
+
+    return visit.act(code, "directive", act, body)
 
 
 @router.post("/vu-viec/{code}/chi-dao/{directive_id}/bao-cao", dependencies=[Depends(own_form)])
 def report(
-    request: Request,
-    database: Db,
-    settings: Config,
-    user: SignedIn,
-    *,
+    visit: Visit,
     code: str,
     directive_id: int,
+    *,
     unit: Annotated[str, Form()] = "",
     body: Annotated[str, Form()] = "",
     percent: Annotated[int, Form()] = -1,
 ) -> Response:
     """Report on a directive for a unit."""
+    user, settings = visit.user, visit.settings
     file = _file(code, user, settings)
-    if user.role not in ACTING_ROLES or directive_id not in [one.directive_id for one in file.directives]:
+    _may_act(user)
+    if directive_id not in [one.directive_id for one in file.directives]:
         raise NotFoundError
-    try:
+
+    def act() -> None:
         procedures.directive_progress(
             directive_id, unit, body[:5000], percent, user.username, unit_codes=user.visible_units, settings=settings
         )
-    except ActRefusedError as refused:
-        return _page(request, database, settings, user, code, problem=str(refused), form="report", typed=body)
-    return RedirectResponse(f"/vu-viec/{code}#chi-dao", status_code=303)
+
+    return visit.act(code, "report", act, body)
 
 
 @router.post("/vu-viec/{code}/dong", dependencies=[Depends(own_form)])
 def close(
-    request: Request,
-    database: Db,
-    settings: Config,
-    user: SignedIn,
+    visit: Visit,
     code: str,
     *,
     reason: Annotated[str, Form()] = "",
@@ -323,10 +328,11 @@ def close(
     cancel_open_tasks: Annotated[str, Form()] = "",
 ) -> Response:
     """Close the case with a reason; an incident that goes on needs a reason for that and a note."""
+    user, settings = visit.user, visit.settings
     _file(code, user, settings)
-    if user.role not in ACTING_ROLES:
-        raise NotFoundError
-    try:
+    _may_act(user)
+
+    def act() -> None:
         procedures.close_case(
             code,
             reason,
@@ -336,6 +342,5 @@ def close(
             unit_codes=user.visible_units,
             settings=settings,
         )
-    except ActRefusedError as refused:
-        return _page(request, database, settings, user, code, problem=str(refused), form="close", typed=note)
-    return RedirectResponse(f"/vu-viec/{code}", status_code=303)
+
+    return visit.act(code, "close", act, note)
