@@ -60,8 +60,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def cluster() -> Iterator[EmbeddedPostgres]:
     """A running embedded PostgreSQL with roles, and a migrated template database ``ioc_template``."""
     with tempfile.TemporaryDirectory(prefix="ioc-test-") as folder:
-        # Sessions beside each other begin their search at different places.
-        wanted = Settings(home=Path(folder), port_base=20000 + os.getpid() % 200 * 100, warehouse_url=None)
+        # Sessions beside each other begin their search at different places, below the ports that connections take.
+        wanted = Settings(home=Path(folder), port_base=20000 + os.getpid() % 120 * 100, warehouse_url=None)
         settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
         server = EmbeddedPostgres(settings)
         server.initialise()
