@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from alerts import audit
+from alerts.channels import all_channels
 from alerts.incidents import ActRefusedError
 from alerts.procedures import checks
 from alerts.procedures.model import ChainStep, Outcome, StepView, TemplateView
@@ -33,13 +34,22 @@ _CONDITIONS = ("not_acked", "not_accepted", "not_done", "overdue")
 
 
 class ProcedureRefusedError(ValueError):
-    """A procedure or chain cannot be taken; the message lists every fault, with step and reason."""
+    """A procedure or chain cannot be taken; ``faults`` lists every one in Vietnamese, with step and reason."""
 
     exit_code = 2
 
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
 
 def draft_template(
-    content: str | dict[str, Any], user: str, settings: Settings | None = None, at: datetime | None = None
+    content: str | dict[str, Any],
+    user: str,
+    settings: Settings | None = None,
+    at: datetime | None = None,
+    *,
+    replaces: int | None = None,
 ) -> TemplateView:
     """Keep a new version of a procedure as a draft; its number follows the newest version.
 
@@ -48,20 +58,51 @@ def draft_template(
         user: The author.
         settings: Settings of the stack; default: this process's.
         at: The clock; default: now.
+        replaces: A draft of the same author that goes when this one is kept.
+
+    Raises:
+        ProcedureRefusedError: the content has faults; all of them are listed.
+        ActRefusedError: what it shall replace is no draft of this author.
+    """
+    content = _understood(content)
+    with warehouse.connect("portal", settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('procedures:templates'))")
+        if replaces is not None:
+            _replace(connection, replaces, content, user)
+        template_id = _insert(connection, content, user, at or datetime.now(UTC), version=None)
+        return _one_template(connection, template_id)
+
+
+def check_template(content: str | dict[str, Any], settings: Settings | None = None) -> None:
+    """Look at a procedure without keeping it.
 
     Raises:
         ProcedureRefusedError: the content has faults; all of them are listed.
     """
+    understood = _understood(content)
+    with warehouse.connect("portal", settings) as connection:
+        faults = checks.check(understood) or _faults_in_tables(connection, understood)
+    if faults:
+        raise ProcedureRefusedError(faults)
+
+
+def _understood(content: str | dict[str, Any]) -> Any:
     if isinstance(content, str):
         try:
             content = yaml.safe_load(content)
-        except yaml.YAMLError as error:
-            raise ProcedureRefusedError(f"not YAML: {error}") from error
-    content = {"version": 1, **content} if isinstance(content, dict) else content
-    with warehouse.connect("portal", settings) as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtext('procedures:templates'))")
-        template_id = _insert(connection, content, user, at or datetime.now(UTC), version=None)
-        return _one_template(connection, template_id)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise ProcedureRefusedError([f"không phải YAML: {error}"]) from error
+    return {"version": 1, **content} if isinstance(content, dict) else content
+
+
+def _replace(connection: psycopg.Connection[Any], template_id: int, content: Any, user: str) -> None:
+    before = _one_template(connection, template_id)
+    if before.status != "draft" or before.author != user:
+        raise ActRefusedError("Chỉ sửa được bản nháp của chính mình; hãy soạn một phiên bản mới từ bản này.")
+    if not isinstance(content, dict) or content.get("code") != before.code:
+        raise ProcedureRefusedError([f"code phải vẫn là “{before.code}”"])
+    connection.execute("delete from sop.step where template_id = %s", (template_id,))
+    connection.execute("delete from sop.template where template_id = %s", (template_id,))
 
 
 def approve_template(
@@ -116,7 +157,7 @@ def _approve(connection: psycopg.Connection[Any], template_id: int, user: str, a
 def _insert(connection: psycopg.Connection[Any], content: Any, user: str, at: datetime, *, version: int | None) -> int:
     faults = checks.check(content) or _faults_in_tables(connection, content)
     if faults:
-        raise ProcedureRefusedError("; ".join(faults))
+        raise ProcedureRefusedError(faults)
     row = connection.execute(
         """
         insert into sop.template (code, version, title_vi, title_en, legal_basis, reason, chain_code, incident_kinds,
@@ -159,15 +200,15 @@ def _faults_in_tables(connection: psycopg.Connection[Any], content: dict[str, An
     calendars = {code for (code,) in connection.execute("select calendar_code from ref.calendar")}
     chains = {code for (code,) in connection.execute("select distinct code from sop.escalation_chain")}
     if content["chain"] not in chains:
-        faults.append(f"no escalation chain '{content['chain']}'; known: {', '.join(sorted(chains))}")
+        faults.append(f"không có chuỗi báo lên trên “{content['chain']}”; đang có: {', '.join(sorted(chains))}")
     for step in content["steps"]:
         mode, _, unit = str(step["unit"]).partition(":")
         if mode not in ("incident_unit", "rule_owner", "fixed") or (mode == "fixed") != bool(unit):
-            faults.append(f"step {step['code']}: unit is incident_unit, rule_owner or fixed:<code>")
+            faults.append(f"bước {step['code']}: unit là incident_unit, rule_owner hoặc fixed:<mã đơn vị>")
         elif unit and unit not in units:
-            faults.append(f"step {step['code']}: no unit '{unit}'")
+            faults.append(f"bước {step['code']}: không có đơn vị “{unit}”")
         if step.get("calendar") and step["calendar"] not in calendars:
-            faults.append(f"step {step['code']}: no calendar '{step['calendar']}'")
+            faults.append(f"bước {step['code']}: không có lịch làm việc “{step['calendar']}”")
     return faults
 
 
@@ -190,7 +231,7 @@ def load(connection: psycopg.Connection[Any]) -> int:
         try:
             faults = checks.check(content)
             if faults:
-                raise ProcedureRefusedError("; ".join(faults))
+                raise ProcedureRefusedError(faults)
             row = connection.execute(
                 "select coalesce(max(version), 0) from sop.template where code = %s", (content["code"],)
             ).fetchone()
@@ -200,7 +241,7 @@ def load(connection: psycopg.Connection[Any]) -> int:
                 _approve(connection, template_id, APPROVER, now)
                 added += 1
         except ProcedureRefusedError as error:
-            raise ProcedureRefusedError(f"{path.name}: {error}") from error
+            raise ProcedureRefusedError([f"{path.name}: {error}"]) from error
     return added
 
 
@@ -232,32 +273,43 @@ def replace_chain(
         return _chain(connection, code)
 
 
+def _chain_step_faults(where: str, step: Any, calendars: set[str]) -> list[str]:
+    if not isinstance(step, dict):
+        return [f"{where} phải là một khối có các khóa"]
+    faults = checks.keys(where, step, _CHAIN_NEEDED, _CHAIN_OPTIONAL)
+    if faults:
+        return faults
+    for name in ("roles", "channels"):
+        if not checks.is_texts(step[name]) or not step[name]:
+            faults.append(f"{where}: {name} là danh sách có ít nhất một mục")
+        elif name == "channels":
+            unknown = sorted(set(step[name]) - all_channels().keys())
+            faults += [f"{where}: không có kênh “{channel}”" for channel in unknown]
+    if step.get("calendar") is not None and step["calendar"] not in calendars:
+        faults.append(f"{where}: không có lịch làm việc “{step['calendar']}”")
+    if not isinstance(step.get("unit_hop", 0), int) or step.get("unit_hop", 0) < 0:
+        faults.append(f"{where}: unit_hop là số nguyên từ 0")
+    if step.get("condition") not in _CONDITIONS:
+        faults.append(f"{where}: condition là một trong {', '.join(_CONDITIONS)}")
+    if step.get("after") != "0 minutes":
+        faults += checks.time_faults(f"{where}: after", step.get("after"), step.get("calendar"))
+    if step.get("repeat_every") is not None:
+        faults += checks.time_faults(f"{where}: repeat_every", step["repeat_every"], step.get("calendar"))
+    return faults
+
+
 def _insert_chain(connection: psycopg.Connection[Any], code: str, steps: list[dict[str, Any]]) -> None:
+    calendars = {row[0] for row in connection.execute("select calendar_code from ref.calendar")}
     faults = []
     for number, step in enumerate(steps, start=1):
-        where = f"chain {code}, step {number}"
-        wrong = checks.keys(where, step, _CHAIN_NEEDED, _CHAIN_OPTIONAL)
-        faults += wrong
-        if wrong:
-            continue
-        for name in ("roles", "channels"):
-            if not checks.is_texts(step[name]) or not step[name]:
-                faults.append(f"{where}: {name} is a list of at least one")
-        if not isinstance(step.get("unit_hop", 0), int) or step.get("unit_hop", 0) < 0:
-            faults.append(f"{where}: unit_hop is a whole number from 0")
-        if step.get("condition") not in _CONDITIONS:
-            faults.append(f"{where}: condition is one of {', '.join(_CONDITIONS)}")
-        if step.get("after") != "0 minutes":
-            faults += checks.time_faults(f"{where}: after", step.get("after"), step.get("calendar"))
-        if step.get("repeat_every") is not None:
-            faults += checks.time_faults(f"{where}: repeat_every", step["repeat_every"], step.get("calendar"))
-    waiting = [step for step in steps if step.get("condition") == "not_acked"]
+        faults += _chain_step_faults(f"chuỗi {code}, bước {number}", step, calendars)
+    waiting = [step for step in steps if isinstance(step, dict) and step.get("condition") == "not_acked"]
     if waiting and not waiting[-1].get("repeat_every"):
-        faults.append(f"chain {code}: the last step for not_acked needs repeat_every, so that silence never ends it")
+        faults.append(f"chuỗi {code}: bước not_acked cuối cùng cần repeat_every, để sự im lặng không kết thúc chuỗi")
     if not steps or not checks.CODE.fullmatch(code):
-        faults.append(f"chain '{code}': needs a code of small letters, digits and hyphens, and at least one step")
+        faults.append(f"chuỗi “{code}”: cần mã gồm chữ thường không dấu, số, gạch nối, và ít nhất một bước")
     if faults:
-        raise ProcedureRefusedError("; ".join(faults))
+        raise ProcedureRefusedError(faults)
     for position, step in enumerate(steps):
         connection.execute(
             """
@@ -270,6 +322,13 @@ def _insert_chain(connection: psycopg.Connection[Any], code: str, steps: list[di
                 step["channels"], step.get("calendar"), step.get("repeat_every"),
             ),
         )  # fmt: skip
+
+
+def list_chains(settings: Settings | None = None) -> dict[str, list[ChainStep]]:
+    """The escalation chains by code."""
+    with warehouse.connect("portal", settings) as connection:
+        codes = connection.execute("select distinct code from sop.escalation_chain order by code").fetchall()
+        return {code: _chain(connection, code) for (code,) in codes}
 
 
 def list_templates(settings: Settings | None = None, *, only_newest: bool = True) -> list[TemplateView]:

@@ -33,6 +33,9 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 _ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
+_KINDS_VI = {"number": "số", "text": "chữ", "truth": "điều đúng hoặc sai"}
+
+
 class ConditionRefusedError(ValueError):
     """A condition is not of this language; the message says what is wrong."""
 
@@ -67,14 +70,14 @@ def parse(text: str) -> Condition:
         ConditionRefusedError: not of this language.
     """
     if len(text) > MAX_LENGTH:
-        raise ConditionRefusedError(f"longer than {MAX_LENGTH} characters")
+        raise ConditionRefusedError(f"dài quá {MAX_LENGTH} ký tự")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConditionRefusedError(f"'{text}' cannot be read: {error}") from error
+        raise ConditionRefusedError(f"“{text}” không đọc được: {error}") from error
     outcomes: dict[str, set[str]] = {}
     if _kind(tree, outcomes) != "truth":
-        raise ConditionRefusedError(f"'{text}' is not something that holds or does not")
+        raise ConditionRefusedError(f"“{text}” không phải điều đúng hoặc sai")
     return Condition(text.strip(), outcomes, tree)
 
 
@@ -88,7 +91,7 @@ def _kind(node: ast.expr, outcomes: dict[str, set[str]]) -> str:
         return _comparison(node, outcomes)
     if isinstance(node, ast.Name):
         if node.id not in NAMES:
-            raise ConditionRefusedError(f"unknown name '{node.id}'; known: {', '.join(NAMES)}, outcome('…')")
+            raise ConditionRefusedError(f"không có tên “{node.id}”; dùng được: {', '.join(NAMES)}, outcome('…')")
         return NAMES[node.id]
     if isinstance(node, ast.Constant) and type(node.value) in (int, str, bool):
         return {int: "number", str: "text", bool: "truth"}[type(node.value)]
@@ -96,37 +99,37 @@ def _kind(node: ast.expr, outcomes: dict[str, set[str]]) -> str:
     if step is not None:
         outcomes.setdefault(step, set())
         return "text"
-    raise ConditionRefusedError(f"'{ast.unparse(node)}' is not allowed here")
+    raise ConditionRefusedError(f"“{ast.unparse(node)}” không dùng được ở đây")
 
 
 def _all_truths(nodes: list[ast.expr], outcomes: dict[str, set[str]]) -> str:
     for node in nodes:
         if _kind(node, outcomes) != "truth":
-            raise ConditionRefusedError(f"'{ast.unparse(node)}' is not something that holds or does not")
+            raise ConditionRefusedError(f"“{ast.unparse(node)}” không phải điều đúng hoặc sai")
     return "truth"
 
 
 def _comparison(node: ast.Compare, outcomes: dict[str, set[str]]) -> str:
     if len(node.ops) != 1:
-        raise ConditionRefusedError(f"'{ast.unparse(node)}': compare two things at a time")
+        raise ConditionRefusedError(f"“{ast.unparse(node)}”: mỗi lần chỉ so sánh hai vế")
     how, left, right = node.ops[0], node.left, node.comparators[0]
     if type(how) not in _COMPARISONS:
-        raise ConditionRefusedError(f"'{ast.unparse(node)}': this comparison is not allowed")
+        raise ConditionRefusedError(f"“{ast.unparse(node)}”: không dùng được phép so sánh này")
     members = [right]
     if isinstance(how, ast.In | ast.NotIn):
         if not isinstance(right, ast.Tuple | ast.List) or not right.elts:
-            raise ConditionRefusedError(f"'{ast.unparse(node)}': 'in' needs a list, for example ('a', 'b')")
+            raise ConditionRefusedError(f"“{ast.unparse(node)}”: 'in' cần một danh sách, ví dụ ('a', 'b')")
         members = list(right.elts)
     kind = _kind(left, outcomes)
     for member in members:
         if _kind(member, outcomes) != kind:
-            raise ConditionRefusedError(f"'{ast.unparse(node)}' compares {kind} with something else")
+            raise ConditionRefusedError(f"“{ast.unparse(node)}” so sánh {_KINDS_VI[kind]} với thứ khác loại")
         for one, other in ((left, member), (member, left)):
             step = _asked_step(one)
             if step is not None and isinstance(other, ast.Constant):
                 outcomes[step].add(str(other.value))
     if isinstance(how, _ORDERINGS) and kind != "number":
-        raise ConditionRefusedError(f"'{ast.unparse(node)}': only numbers have an order")
+        raise ConditionRefusedError(f"“{ast.unparse(node)}”: chỉ số mới có thứ tự lớn nhỏ")
     return "truth"
 
 

@@ -51,6 +51,15 @@ select
     (select count(*) from notify.template where status = 'draft') as template_drafts,
     (select count(*) from alert.late_observation where recorded_at > clock_timestamp() - interval '24 hours') as late,
     (select count(*) from alert.incident where opened_at > clock_timestamp() - interval '7 days') as week,
+    (select count(*) from notify.needs_operator where kind = 'gateway'
+        or (since > clock_timestamp() - interval '7 days'
+            and (kind <> 'no_receipt' or since < clock_timestamp() - interval '1 hour'))) as concerns,
+    (select count(distinct code) from sop.template where status = 'approved') as procedures,
+    (select count(*) from sop.template where status = 'draft') as procedure_drafts,
+    (select count(distinct code) from ref.org_unit
+        where valid @> (clock_timestamp() at time zone 'Asia/Ho_Chi_Minh')::date) as units,
+    (select count(*) from ref.unit_succession
+        where effective_on > (clock_timestamp() at time zone 'Asia/Ho_Chi_Minh')::date) as successions_planned,
     (select percentile_cont(0.5) within group (order by extract(epoch from i.ack_at - i.recorded_at))
         from alert.incident i where i.ack_at > clock_timestamp() - interval '30 days' and i.ack_at > i.recorded_at)
         as ack_s
@@ -138,6 +147,24 @@ def _indicators(f: Row, say: Language) -> tuple[str, bool]:
     return say.text("30 ngày: nửa số cảnh báo được nhận trong {n} phút", n=say.number(max(f["ack_s"] / 60, 1))), False
 
 
+def _delivery(f: Row, say: Language) -> tuple[str, bool]:
+    if f["concerns"]:
+        return say.text("{n} việc cần người xem", n=f["concerns"]), True
+    return say.text("Gửi tin bình thường"), False
+
+
+def _procedures(f: Row, say: Language) -> tuple[str, bool]:
+    if f["procedure_drafts"]:
+        return say.text("{n} quy trình chờ duyệt", n=f["procedure_drafts"]), True
+    return say.text("{n} quy trình đang dùng", n=f["procedures"]), False
+
+
+def _org_units(f: Row, say: Language) -> tuple[str, bool]:
+    if f["successions_planned"]:
+        return say.text("{n} thay đổi sắp hiệu lực", n=f["successions_planned"]), False
+    return say.text("{n} đơn vị", n=f["units"]), False
+
+
 TILES = (
     Tile("/vu-viec", "case", "Vụ việc", "Theo dõi từng vụ việc: các bước, thời hạn, chỉ đạo và minh chứng.", _cases),
     Tile("/tam-dung", "pause", "Tạm dừng thông báo", "Giữ tin lại khi bảo trì hoặc việc đã biết; có lý do và hạn.",
@@ -150,10 +177,15 @@ TILES = (
     Tile("/so-lieu-sua", "clock", "Số liệu sửa và đến muộn", "Số liệu đến muộn làm lịch sử cảnh báo khác đi ở đâu.",
          _restatements),
     Tile("/quy-tac", "rules", "Quy tắc", "Khi nào thì cảnh báo: ngưỡng, thời gian giữ, người duyệt.", _rules),
+    Tile("/quy-trinh", "tasks", "Quy trình", "Các bước xử lý, thời hạn và chuỗi báo lên trên; soạn và duyệt phiên bản.",
+         _procedures),
     Tile("/danh-ba", "people", "Danh bạ", "Người nhận tin: vai trò, số điện thoại, thư, giờ yên tĩnh.", _contacts),
     Tile("/lich-lam-viec", "calendar", "Lịch làm việc", "Giờ hành chính, ngày nghỉ, ngày làm bù: gốc của mọi thời hạn.",
          _working_time),
     Tile("/mau-tin", "template", "Mẫu tin", "Lời của tin nhắn, thư và hộp thư; xem thử trước khi duyệt.", _templates),
+    Tile("/don-vi", "board", "Đơn vị", "Đơn vị có hiệu lực từ ngày nào, đơn vị nào kế thừa khi sáp nhập.", _org_units),
+    Tile("/van-hanh", "gauge", "Vận hành gửi tin", "Cổng gửi, hàng đợi, hạn mức, hệ thống nhận tin, người khó tới.",
+         _delivery, ("engineer", "admin")),
 )  # fmt: skip
 
 

@@ -99,7 +99,10 @@ set search_path = pg_catalog, pg_temp as $$
 $$;
 revoke execute on function alert.forget_rule from public;
 grant execute on function alert.forget_rule to ioc_portal;
-grant insert (contact_id, url, created_by, created_at), update (url, key_version, is_enabled)
+alter table notify.webhook_endpoint
+    add column key_shown_at timestamptz,       -- when the key of this number was handed out
+    add column key_shown_by text;
+grant insert (contact_id, url, created_by, created_at), update (key_version, is_enabled, key_shown_at, key_shown_by)
     on notify.webhook_endpoint to ioc_portal;
 grant update (capacity, per) on notify.rate_limit to ioc_portal;
 
