@@ -70,12 +70,13 @@ where r.is_enabled order by r.code
 def check(settings: Settings | None = None, at: datetime | None = None) -> list[Shortfall]:
     """What is missing at ``at`` (default: now); empty when every rule reaches enough people everywhere."""
     at = at or datetime.now(UTC)
-    with warehouse.connect("alerts", settings) as connection:
+    # Reading is all it takes: the portal, which asks, has no other role where each service holds only its own.
+    with warehouse.connect("portal", settings) as connection:
         return check_in(connection, at)
 
 
 def check_in(connection: psycopg.Connection, at: datetime) -> list[Shortfall]:
-    """As :func:`check`, on a connection of role alerts."""
+    """As :func:`check`, on a connection of role alerts or portal."""
     directory = routing.load(connection, at)
     cursor = connection.cursor(row_factory=dict_row)
     routes = cursor.execute("select * from notify.route where is_enabled order by route_id").fetchall()

@@ -87,7 +87,8 @@ def values_of_document(d: RuleDocument, tests: str, words: Words, *, is_backdate
         }
         for t in sorted(d.thresholds, key=lambda t: (-t.order[0], t.scope_value, t.level))
     ]  # fmt: skip
-    return values | {"rows": rows + [_EMPTY_ROW] * _SPARE_ROWS}
+    begun = [_EMPTY_ROW | {"level": level} for level in ("1", "2")] if not rows else []
+    return values | {"rows": rows + begun + [_EMPTY_ROW] * _SPARE_ROWS}
 
 
 def values_of_sent(sent: FormData) -> dict[str, Any]:

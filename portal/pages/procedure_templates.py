@@ -164,6 +164,7 @@ def _page(
         status=422 if problem else 200,
         shown=shown,
         versions=versions,
+        step_titles={step.code: {"vi": step.title_vi, "en": step.title_en} for step in shown.steps},
         roles=ROLES,
         unit_names=_names(database),
         may_write=user.is_engineer,

@@ -247,7 +247,7 @@ def needs(compose: Compose) -> list[str]:
             wanted -= {"IOC_SECRET_POSTGRES_SUPERUSER"}
         if name == "portal":
             wanted |= {"IOC_SECRET_PORTAL_SESSION", "IOC_SECRET_SUPERSET_GUEST_JWT"}
-            wanted |= {"IOC_SECRET_RECEIPT_SIGNING", "IOC_SECRET_PUSH_VAPID"}
+            wanted |= {"IOC_SECRET_RECEIPT_SIGNING", "IOC_SECRET_PUSH_VAPID", "IOC_SECRET_WEBHOOK_SIGNING"}
         if "alerts" in rooms:
             wanted |= {
                 f"IOC_SECRET_{secret.upper()}" for secret in code.secrets_of_code() if secret.startswith(GATEWAYS)
