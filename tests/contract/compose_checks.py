@@ -22,7 +22,7 @@ REQUIRED = {
     "sandbox",
 }  # fmt: skip
 # Rooms whose code runs in a service, and roles that it must not hold: only migrations are done as owner, and the portal
-# itself calls what `alerts` does as `portal`.
+# itself calls nearly all that `alerts` does as `portal`.
 ROOMS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "portal": (("portal",), {"owner"}),
     "notifier": (("alerts",), {"owner", "portal"}),
@@ -246,7 +246,8 @@ def needs(compose: Compose) -> list[str]:
             wanted |= {"IOC_POSTGRES_ADMIN_URL"}
             wanted -= {"IOC_SECRET_POSTGRES_SUPERUSER"}
         if name == "portal":
-            wanted |= {"IOC_SECRET_PORTAL_SESSION", "IOC_SECRET_SUPERSET_GUEST_JWT"}
+            # Codes that verify an address, and messages sent again, are written as `alerts`.
+            wanted |= {"IOC_SECRET_PORTAL_SESSION", "IOC_SECRET_SUPERSET_GUEST_JWT", "IOC_SECRET_POSTGRES_ALERTS"}
             wanted |= {"IOC_SECRET_RECEIPT_SIGNING", "IOC_SECRET_PUSH_VAPID", "IOC_SECRET_WEBHOOK_SIGNING"}
         if "alerts" in rooms:
             wanted |= {
