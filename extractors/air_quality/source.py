@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extractors.air_quality.entities import READING
 from extractors.core.formats.series import SeriesFormat
-from extractors.core.formats.tt10 import Tt10Format
+from extractors.core.formats.tt10 import READING, Tt10Format
 
 if TYPE_CHECKING:
     from extractors.core.formats import Format

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from extractors.core.entities import Column, Entity
 from extractors.core.formats import Parsed, Reject, SourceFile, copy_field, raw_text
 from extractors.core.formats.parameters import known, symbol
 from extractors.core.formats.text import EARLIEST, BadValue, decode, fold, moment, number
@@ -19,18 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from extractors.core.entities import Entity
-
-COLUMNS = (
-    "station_code",
-    "parameter",
-    "parameter_raw",
-    "value",
-    "value_raw",
-    "unit_raw",
-    "measured_at",
-    "device_status",
+READING = Entity(
+    name="reading",
+    comment="One value that a station sent: one line of a file in the national format, or one record of a series.",
+    columns=(
+        Column("station_code", "text", "As in the file name or the mapping."),
+        Column("parameter", "text", "Canonical symbol (PM2.5, COD, Temp, …), or the raw text when nobody knows it."),
+        Column("parameter_raw", "text", "As sent."),
+        Column("value", "numeric", "Null when blank, NaN, ---, -9999, -999, Missing."),
+        Column("value_raw", "text", "As sent."),
+        Column("unit_raw", "text", "As sent."),
+        Column("measured_at", "timestamp with time zone", "End of the averaging period."),
+        Column("device_status", "text", "00 measuring, 01 calibrating, 02 device error; other text as sent."),
+    ),
+    hash_columns=("station_code", "parameter", "measured_at", "value", "unit_raw", "device_status"),
+    key=("station_code", "parameter", "measured_at"),
+    partition_by="measured_at",
 )
+"""The raw table of every network of automatic stations."""
+COLUMNS = READING.column_names
 
 _SLICE = 1 << 20
 _CLEAN = re.compile(

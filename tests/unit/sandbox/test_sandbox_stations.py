@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from ioc.settings import PROJECT_ROOT
-from sandbox.air_quality.feed import Feed
-from sandbox.air_quality.stations import HOUR_S, PARAMETERS, STATIONS, STEP_S, Story, planted, station
-from sandbox.air_quality.tt10 import stamp
+from sandbox.air_quality.play import NETWORK
+from sandbox.air_quality.stations import PARAMETERS, STATIONS, planted
 from sandbox.air_quality.weather import observe
+from sandbox.stations import feed
+from sandbox.stations.model import HOUR_S, STEP_S, Story
+from sandbox.stations.tt10 import stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 END = int(datetime(2026, 11, 22, 5, 0, tzinfo=UTC).timestamp())  # 12:00 in Thanh Hóa
 NOW = END + 60
 DAYS = 4
+Feed = partial(feed.Feed, NETWORK)
+station = NETWORK.station
 
 
 @pytest.fixture(scope="module")

@@ -5,23 +5,7 @@
 ) }}
 -- Hour-ending means of every parameter with their completeness. Readings from a wrong clock count nowhere.
 with reading as (
-    {% if is_increment() %}
-        select r.*
-        from (
-            select distinct station_code, hour_ending from {{ ref('int_air_quality__reading') }}
-            where run_seq > {{ since('int_air_quality__reading') }}
-        ) as touched
-        cross join lateral (
-            select * from {{ ref('int_air_quality__reading') }} as t
-            where
-                t.station_code = touched.station_code
-                and t.measured_at > touched.hour_ending - interval '1 hour'
-                and t.measured_at <= touched.hour_ending
-            offset 0
-        ) as r
-    {% else %}
-        select * from {{ ref('int_air_quality__reading') }}
-    {% endif %}
+    {{ readings_of_touched_hours(ref('int_air_quality__reading'), 'int_air_quality__reading') }}
 ),
 
 counted as (
@@ -59,7 +43,7 @@ select
     c.device_error_count,
     c.flagged_count,
     case
-        when c.valid_count >= {{ var('completeness_share') }} * e.expected_count then {{ exact('c.mean_of_valid') }}
+        when {{ is_complete('c.valid_count', 'e.expected_count') }} then {{ exact('c.mean_of_valid') }}
     end as mean,
     c.max_value,
     c.last_measured_at,
@@ -68,7 +52,4 @@ from counted as c
 left join {{ ref('air_parameter') }} as p on c.parameter = p.parameter
 left join {{ ref('stg_air_quality__station') }} as s
     on c.station_code = s.station_code and c.hour_ending >= s.valid_from and c.hour_ending < s.valid_to
-cross join lateral (
-    select greatest(1, round(60.0 / coalesce(s.cadence_minutes, {{ var('default_cadence_minutes') }})))::bigint
-        as expected_count
-) as e
+cross join lateral (select {{ expected_per_hour('s.cadence_minutes') }} as expected_count) as e

@@ -28,9 +28,7 @@ left join {{ ref('air_station_parameter') }} as s
 cross join lateral (
     select
         case
-            when p.is_pollutant then replace(
-                translate(lower(coalesce(s.unit_override, r.unit_raw)), 'µμ³ ^', 'uu3'), '/nm3', '/m3'
-            )
+            when p.is_pollutant then {{ unit_spelling('coalesce(s.unit_override, r.unit_raw)') }}
             else coalesce(p.unit, r.unit_raw)
         end as unit
 ) as u

@@ -6,18 +6,15 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sandbox.air_quality.stations import PARAMETERS, Station, Story
-from sandbox.air_quality.weather import observe
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from sandbox.stations.model import Network, Station, Story
+
 VIETNAM = timezone(timedelta(hours=7))
-_UNITS = {"Temp": "oC", "RH": "%"}
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 
 
@@ -30,29 +27,29 @@ def file_name(station: Station, sent_at: int) -> str:
     return f"{station.code}_{stamp(sent_at)}.txt"
 
 
-def render(station: Station, marks: NDArray[np.int64], seed: int, stories: Iterable[Story]) -> bytes:
+def render(network: Network, station: Station, marks: NDArray[np.int64], seed: int, stories: Iterable[Story]) -> bytes:
     """The file with everything that ``station`` measured at ``marks`` (one line per mark and parameter)."""
-    series = observe(station, marks, seed, stories)
-    columns = []
-    for name in PARAMETERS:
-        one = series[name]
-        statuses = np.where(one.calibrating, "01", "00")
-        columns.append(
-            [
-                (name, None if gap else value, status)
-                for value, gap, status in zip(one.values.tolist(), one.missing.tolist(), statuses.tolist(), strict=True)
-            ]
-        )
-    lines = []
+    columns = [
+        [
+            (name, None if gap else value, status)
+            for value, gap, status in zip(one.values.tolist(), one.missing.tolist(), one.statuses.tolist(), strict=True)
+        ]
+        for name, one in network.observe(station, marks, seed, stories).items()
+    ]
+    lines: list[str] = []
     for index, mark in enumerate(marks.tolist()):
         at = stamp(mark)
-        lines.extend(_line(station, *column[index], at) for column in columns)
+        lines.extend(_line(network, station, column[index], at) for column in columns)
     return encode(station, "".join(lines))
 
 
-def render_given(station: Station, marks: Iterable[int], values: Mapping[str, float | None], status: str) -> bytes:
-    """The file with the same chosen ``values`` (canonical parameter → µg/m³, °C, %; null = missing) at every mark."""
-    lines = [_line(station, name, value, status, stamp(mark)) for mark in marks for name, value in values.items()]
+def render_given(
+    network: Network, station: Station, marks: Iterable[int], values: Mapping[str, float | None], status: str
+) -> bytes:
+    """The file with the same chosen ``values`` (canonical parameter → network's unit; null = missing) at every mark."""
+    lines = [
+        _line(network, station, (name, value, status), stamp(mark)) for mark in marks for name, value in values.items()
+    ]
     return encode(station, "".join(lines))
 
 
@@ -70,14 +67,13 @@ def _tone_behind(letter: str) -> str:
     return unicodedata.normalize("NFC", base) + "".join(mark for mark in parts if mark in _TONES)
 
 
-def _line(station: Station, name: str, value: float | None, status: str, at: str) -> str:
-    unit = station.units.get(name) or _UNITS.get(name, "ug/Nm3")
+def _line(network: Network, station: Station, reading: tuple[str, float | None, str], at: str) -> str:
+    name, value, status = reading
+    unit = station.units.get(name) or network.units.get(name, "")
     if value is None:
         written = station.missing
-    elif name == "CO":
-        written = f"{value / 1000:.3f}" if station.co_in_mg else f"{value:.0f}"
     else:
-        written = f"{value:.1f}"
-    if station.decimal != "." and value is not None:
+        decimals = station.decimals.get(name, network.decimals.get(name, 1))
+        written = f"{value * station.scales.get(name, 1):.{decimals}f}"
         written = written.replace(".", station.decimal)
     return station.separator.join((station.names.get(name, name), written, unit, at, status)) + "\r\n"

@@ -1,7 +1,7 @@
 """Lays out the stations' folders and keeps them growing.
 
 History is what a data centre finds after taking over: one backfill file per station and day (real loggers send those
-after an outage), and single five-minute files for the last 24 hours. Live files follow every five minutes.
+after an outage), and single five-minute files for the last hours. Live files follow every five minutes.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sandbox.air_quality.stations import HOUR_S, STATIONS, STEP_S, Station, Story, planted
-from sandbox.air_quality.tt10 import file_name, render, stamp
 from sandbox.files import write_atomically
+from sandbox.stations.model import DAY_S, STEP_S, Network, Station, Story
+from sandbox.stations.tt10 import file_name, render, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_DAY_S = 24 * HOUR_S
-_SINGLE_FILES_S = 24 * HOUR_S
 # A logger sends a few seconds after the mark.
 _SEND_DELAY_S = 5
 
 
 class Feed:
-    """The stations of one sandbox.
+    """The stations of one network in one sandbox.
 
-    What must survive a restart is in ``air_quality.json``: the anchor (end of the first history, on which the planted
+    What must survive a restart is in ``<domain>.json``: the anchor (end of the first history, on which the planted
     stories hang), the last mark written, and the stories told since.
 
     Args:
-        folder: ``IOC_HOME/sandbox``; stations write below its ``ftp/air_quality`` and ``sftp/air_quality``.
+        network: Who sends, and what.
+        folder: ``IOC_HOME/sandbox``; stations write below its ``ftp/<domain>`` and ``sftp/<domain>``.
         seed: Same seed and same first end give the same bytes.
         days: Days of history.
     """
 
-    def __init__(self, folder: Path, seed: int, days: int) -> None:
+    def __init__(self, network: Network, folder: Path, seed: int, days: int) -> None:
+        self.network = network
         self.folder = folder
         self.seed = seed
         self.days = days
-        self._state_path = folder / "air_quality.json"
+        self._state_path = folder / f"{network.domain}.json"
         self._lock = threading.Lock()
         self._anchor: int | None = None
         self._told: list[Story] = []
@@ -52,11 +52,11 @@ class Feed:
         self._load()
 
     def stories(self) -> tuple[Story, ...]:
-        return (*(planted(self._anchor) if self._anchor is not None else ()), *self._told)
+        return (*(self.network.planted(self._anchor) if self._anchor is not None else ()), *self._told)
 
     def station_folder(self, station: Station, sent_at: int) -> Path:
         """Where ``station`` puts a file that it sends at ``sent_at``."""
-        base = self.folder / station.server / "air_quality" / station.code
+        base = self.folder / station.server / self.network.domain / station.code
         if station.server == "ftp":
             return base
         day = stamp(sent_at)
@@ -74,10 +74,10 @@ class Feed:
                 self._anchor = end
                 self._save()
             first = self.last_mark is None
-            after = self._anchor - self.days * _DAY_S if self.last_mark is None else self.last_mark
+            after = self._anchor - self.days * DAY_S if self.last_mark is None else self.last_mark
             if end <= after:
                 return 0
-            written = sum(self._write(station, after, end, first=first) for station in STATIONS)
+            written = sum(self._write(station, after, end, first=first) for station in self.network.stations)
             self.last_mark = end
             self._save()
             return written
@@ -90,12 +90,12 @@ class Feed:
 
     def _write(self, station: Station, after: int, end: int, *, first: bool) -> int:
         if first and station.history_days is not None:
-            after = max(after, end - station.history_days * _DAY_S)
+            after = max(after, end - station.history_days * DAY_S)
         stories = self.stories()
         outages = [story for story in stories if story.kind == "outage" and story.station == station.code]
         marks = range(after + STEP_S, end + 1, STEP_S)
         on_time = [mark for mark in marks if not any(story.start < mark <= story.end for story in outages)]
-        bulk_until = end - _SINGLE_FILES_S
+        bulk_until = end - self.network.single_files_s
         batches = [
             list(group)
             for _, group in groupby((m for m in on_time if m <= bulk_until), key=lambda m: stamp(m)[:8])
@@ -111,7 +111,7 @@ class Feed:
         return len(batches) + len(resends)
 
     def _send(self, station: Station, marks: list[int], sent_at: int, stories: tuple[Story, ...]) -> None:
-        content = render(station, np.array(marks, dtype=np.int64), self.seed, stories)
+        content = render(self.network, station, np.array(marks, dtype=np.int64), self.seed, stories)
         path = self.station_folder(station, sent_at) / file_name(station, sent_at)
         write_atomically(path, content)
         os.utime(path, (sent_at + _SEND_DELAY_S, sent_at + _SEND_DELAY_S))

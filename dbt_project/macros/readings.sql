@@ -1,0 +1,196 @@
+{#
+Readings of automatic stations with their quality flags beside the value: what every network of TT 10/2021 shares. For an
+incremental model with the unique key (station_code, measured_at, parameter) that reads `published`.
+
+A flag looks back only, so that nothing published changes because time goes on. How long a value has stood still is carried
+from row to row (capped at 24 h), so that a fresh reading needs its predecessor only, and a late one touches no more than the
+24 hours and one allowed gap (3 h) that follow it. All parameters of a station at a touched moment are given out together.
+
+`versions` every published version of a reading, `parameters` the seed with the thresholds of the flags, `stations` the
+registry with cadence and validity.
+#}
+{% macro flagged_readings(versions, parameters, stations) %}
+with incoming as (
+    select distinct on (station_code, parameter, measured_at) *
+    from {{ versions }}
+    -- An array, not a join: the planner then goes through the index on the batch, whatever the size of the history.
+    {% if is_increment() %}
+        where
+            batch_id = any(array(
+                select b.batch_id from {{ source('ops', 'load_batch') }} as b
+                where b.domain = '{{ cursor_domain() }}' and b.publish_seq > {{ since('published') }}
+            ))
+            and publish_seq > {{ since('published') }}
+    {% endif %}
+    order by station_code, parameter, measured_at, publish_seq desc, loaded_at desc, source_row desc
+),
+
+{% if is_increment() %}
+    touched_span as ({{ spans('incoming', 'station_code', 'measured_at', '32 hours') }}),
+
+    reading as (
+        select
+            station_code, parameter, measured_at, value_sent, unit_sent, unit, value, is_parameter_known, is_unit_known,
+            device_status, loaded_at, publish_seq, batch_id, true as is_emitted,
+            0 as same_for_minutes_before, 0 as above_for_minutes_before
+        from incoming
+        union all
+        select
+            k.station_code, k.parameter, k.measured_at, k.value_sent, k.unit_sent, k.unit, k.value, k.is_parameter_known,
+            k.is_unit_known, k.device_status, k.loaded_at, k.publish_seq, k.batch_id, k.measured_at >= s.from_at,
+            case when k.measured_at < s.from_at then k.same_for_minutes else 0 end,
+            case when k.measured_at < s.from_at then k.above_for_minutes else 0 end
+        from touched_span as s
+        cross join lateral (
+            select * from {{ this }} as t
+            where
+                t.station_code = s.station_code
+                and t.measured_at between s.from_at - interval '3 hours' and s.to_at + interval '28 hours'
+            -- Keeps the planner from turning the index lookup into a scan of the whole table.
+            offset 0
+        ) as k
+        left join incoming as n
+            on k.station_code = n.station_code and k.parameter = n.parameter and k.measured_at = n.measured_at
+        where n.station_code is null
+    ),
+{% else %}
+    reading as (
+        select *, true as is_emitted, 0 as same_for_minutes_before, 0 as above_for_minutes_before from incoming
+    ),
+{% endif %}
+
+described as (
+    select
+        r.*,
+        p.range_min, p.range_max, p.spike_step, p.stuck_after_minutes, p.stuck_excluded_after_minutes,
+        p.fault_after_minutes,
+        r.measured_at > r.loaded_at + interval '{{ var("clock_tolerance_minutes") }} minutes' as is_future,
+        r.device_status = '00' and r.value > p.fault_above as is_above_fault_level,
+        3 * coalesce(s.cadence_minutes, {{ var('default_cadence_minutes') }}) * interval '1 minute' as gap_allowed
+    from reading as r
+    left join {{ parameters }} as p on r.parameter = p.parameter
+    left join {{ stations }} as s
+        on r.station_code = s.station_code and r.measured_at >= s.valid_from and r.measured_at < s.valid_to
+),
+
+stepped as (
+    select
+        *,
+        measured_at - lag(measured_at) over series > gap_allowed as is_after_gap,
+        lag(value) over series as value_before,
+        lag(device_status) over series as status_before,
+        lag(is_above_fault_level) over series as was_above_fault_level
+    from described
+    window series as (partition by station_code, parameter order by measured_at)
+),
+
+-- A run of equal values (or of one side of the fault level) starts where the step before it differs; what its first row
+-- already carried moves the start back. One window order for all: at first build this is sorted once.
+run as (
+    select
+        *,
+        max(measured_at - same_for_minutes_before * interval '1 minute') filter (
+            where is_after_gap is distinct from false
+            or value is distinct from value_before or device_status is distinct from status_before
+        ) over series as same_since,
+        max(measured_at - above_for_minutes_before * interval '1 minute') filter (
+            where is_after_gap is distinct from false or is_above_fault_level is distinct from was_above_fault_level
+        ) over series as above_since
+    from stepped
+    window series as (partition by station_code, parameter order by measured_at)
+),
+
+timed as (
+    select
+        *,
+        least(1440, extract(epoch from measured_at - same_since) / 60)::integer as same_for_minutes,
+        least(1440, extract(epoch from measured_at - above_since) / 60)::integer as above_for_minutes
+    from run
+),
+
+flagged as (
+    select
+        *,
+        coalesce(device_status = '00' and value < 0, false) as is_negative,
+        coalesce(device_status = '00' and (value < range_min or value > range_max), false) as is_out_of_range,
+        coalesce(device_status = '00' and value is not null and same_for_minutes >= stuck_after_minutes, false) as is_stuck,
+        coalesce(
+            device_status = '00' and value is not null and same_for_minutes >= stuck_excluded_after_minutes, false
+        ) as is_stuck_too_long,
+        coalesce(
+            device_status = '00' and status_before = '00' and not is_after_gap and abs(value - value_before) > spike_step,
+            false
+        ) as is_spike,
+        coalesce(is_above_fault_level and above_for_minutes >= fault_after_minutes, false) as is_sensor_fault
+    from timed
+)
+
+select
+    station_code,
+    measured_at,
+    parameter,
+    {{ hour_ending('measured_at') }} as hour_ending,
+    value_sent,
+    unit_sent,
+    unit,
+    value,
+    device_status,
+    is_parameter_known,
+    is_unit_known,
+    is_future,
+    is_negative,
+    is_out_of_range,
+    is_stuck,
+    is_stuck_too_long,
+    is_spike,
+    is_sensor_fault,
+    same_for_minutes,
+    above_for_minutes,
+    -- What enters a mean. Stuck for hours and a spike are shown and counted; they erase no measurement.
+    (
+        device_status = '00' and value is not null
+        and not (is_future or is_negative or is_out_of_range or is_stuck_too_long or is_sensor_fault)
+    ) as is_valid,
+    loaded_at,
+    publish_seq,
+    batch_id,
+    {{ run_seq() }} as run_seq
+from flagged
+where is_emitted
+{% endmacro %}
+
+{# The readings of every hour of which one changed, for an incremental model over `readings`; all of them on a first build. #}
+{% macro readings_of_touched_hours(readings, name) %}
+    {% if is_increment() %}
+        select r.*
+        from (
+            select distinct station_code, hour_ending from {{ readings }}
+            where run_seq > {{ since(name) }}
+        ) as touched
+        cross join lateral (
+            select * from {{ readings }} as t
+            where
+                t.station_code = touched.station_code
+                and t.measured_at > touched.hour_ending - interval '1 hour'
+                and t.measured_at <= touched.hour_ending
+            offset 0
+        ) as r
+    {% else %}
+        select * from {{ readings }}
+    {% endif %}
+{% endmacro %}
+
+{# How many values a station with this cadence owes in an hour. #}
+{% macro expected_per_hour(cadence_minutes) -%}
+    greatest(1, round(60.0 / coalesce({{ cadence_minutes }}, {{ var('default_cadence_minutes') }})))::bigint
+{%- endmacro %}
+
+{# Is enough of a period there? #}
+{% macro is_complete(count, expected) -%}
+    {{ count }} >= {{ var('completeness_share') }} * {{ expected }}
+{%- endmacro %}
+
+{# What a station called its unit, in one spelling: µg, ug and UG are one, normal cubic metres are the limits' own. #}
+{% macro unit_spelling(unit) -%}
+    replace(translate(lower({{ unit }}), 'µμ³ ^°', 'uu3'), 'nm3', 'm3')
+{%- endmacro %}

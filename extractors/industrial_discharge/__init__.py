@@ -1,0 +1,1 @@
+"""Automatic monitoring of waste water and flue gas at plants and industrial zones."""
