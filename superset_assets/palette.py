@@ -55,3 +55,19 @@ COMPLETENESS_SEQUENTIAL: dict[str, Any] = {
     "isDefault": False,
     "colors": [completeness_colour(percent) for percent in range(101)],
 }
+
+
+def ratio_colour(percent: int) -> str:
+    """Colour of a ratio to the limit in percent: the bands of seed ``discharge_ratio_band`` up to twice the limit."""
+    bands = ((80, "#2E9E5B"), (100, "#9CCB6B"), (110, "#F2C230"), (150, "#F59E2C"), (200, "#EE7A1C"))
+    return next(colour for last, colour in bands if percent <= last)
+
+
+RATIO_SEQUENTIAL: dict[str, Any] = {
+    "id": "ioc_ratio",
+    "description": "Tỷ số so với giới hạn, 0 đến 2; trên 1 là vượt",
+    "isDiverging": False,
+    "label": "So với giới hạn",
+    "isDefault": False,
+    "colors": [ratio_colour(percent) for percent in range(201)],
+}

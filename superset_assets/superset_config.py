@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from superset_assets.locale_vi import compile_backend, install
-from superset_assets.palette import AQI_SEQUENTIAL, CATEGORICAL, COMPLETENESS_SEQUENTIAL
+from superset_assets.palette import AQI_SEQUENTIAL, CATEGORICAL, COMPLETENESS_SEQUENTIAL, RATIO_SEQUENTIAL
 from superset_assets.security import GUEST_AUDIENCE, GUEST_ROLE, IocSecurityManager
 
 _KNOWN_DEFAULTS = {
@@ -183,7 +183,7 @@ _TOKENS = {
 THEME_DEFAULT = {"token": _TOKENS, "algorithm": "default"}
 # One theme: an embed that follows the reader's dark mode flashes, and the regulation's colours are defined on white.
 THEME_DARK = None
-EXTRA_SEQUENTIAL_COLOR_SCHEMES = [AQI_SEQUENTIAL, COMPLETENESS_SEQUENTIAL]
+EXTRA_SEQUENTIAL_COLOR_SCHEMES = [AQI_SEQUENTIAL, COMPLETENESS_SEQUENTIAL, RATIO_SEQUENTIAL]
 EXTRA_CATEGORICAL_COLOR_SCHEMES = [CATEGORICAL]
 
 # --- Limits and caches -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ select
     p.unit_label,
     coalesce(p.sort_order, 99) as parameter_order,
     r.measured_at,
-    r.value_compared as value,
+    round(r.value_compared, 4) as value,
     r.limit_min,
     r.limit_max,
     {{ limit_in_words('r.limit_min', 'r.limit_max') }} as limit_vi,
@@ -21,7 +21,7 @@ select
         else coalesce(b.band_vi, 'Không có giá trị') end as band_vi,
     case when s.is_silent then '#8A94A0' else coalesce(b.color_hex, '#8A94A0') end as band_color,
     case when s.is_silent then -1 else coalesce(b.sort_order, -1) end as band_order,
-    h.mean_value as mean_1h,
+    round(h.mean_value, 4) as mean_1h,
     h.mean_ratio as mean_1h_ratio,
     r.device_status,
     case

@@ -6,8 +6,8 @@ select
     p.unit_label,
     f.day,
     f.hour_count,
-    f.mean_value,
-    f.max_1h,
+    round(f.mean_value, 4) as mean_value,
+    round(f.max_1h, 4) as max_1h,
     f.limit_min,
     f.limit_max,
     f.citation as limit_citation,
@@ -20,8 +20,8 @@ select
     coalesce(b.sort_order, -1) as band_order,
     f.calibrating_count,
     f.device_error_count,
-    f.flow_m3,
-    f.load_kg,
+    round(f.flow_m3, 3) as flow_m3,
+    round(f.load_kg, 4) as load_kg,
     f.load_hour_count,
     f.quality
 from {{ ref('fct_discharge_daily') }} as f

@@ -7,7 +7,7 @@ select
     m.averaging_period,
     m.averaging_vi,
     m.period_end,
-    m.value,
+    round(m.value, 4) as value,
     m.limit_min,
     m.limit_max,
     {{ limit_in_words('m.limit_min', 'm.limit_max') }} as limit_vi,
