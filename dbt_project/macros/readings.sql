@@ -6,10 +6,10 @@ A flag looks back only, so that nothing published changes because time goes on. 
 from row to row (capped at 24 h), so that a fresh reading needs its predecessor only, and a late one touches no more than the
 24 hours and one allowed gap (3 h) that follow it. All parameters of a station at a touched moment are given out together.
 
-`versions` every published version of a reading, `parameters` the seed with the thresholds of the flags, `stations` the
+`domain` whose batches are read, `versions` every published version of a reading, `parameters` the seed with the thresholds of the flags, `stations` the
 registry with cadence and validity.
 #}
-{% macro flagged_readings(versions, parameters, stations) %}
+{% macro flagged_readings(domain, versions, parameters, stations) %}
 with incoming as (
     select distinct on (station_code, parameter, measured_at) *
     from {{ versions }}
@@ -18,7 +18,7 @@ with incoming as (
         where
             batch_id = any(array(
                 select b.batch_id from {{ source('ops', 'load_batch') }} as b
-                where b.domain = '{{ cursor_domain() }}' and b.publish_seq > {{ since('published') }}
+                where b.domain = '{{ domain }}' and b.publish_seq > {{ since('published') }}
             ))
             and publish_seq > {{ since('published') }}
     {% endif %}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -24,6 +23,7 @@ from ioc import warehouse
 from sandbox import keys
 from sandbox.ftp import FtpSource
 from sandbox.sftp import SftpSource
+from tests.fixtures.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,50 +295,6 @@ def test_a_server_without_mlsd_is_listed_the_old_way(servers: Servers, monkeypat
 
     monkeypatch.setattr(_FtpConnection, "__init__", without_mlsd)
     assert fetch(servers.uri("ftp")) == files
-
-
-class Relay:
-    """Stands between client and server and hangs up after so many bytes from the server, a given number of times."""
-
-    def __init__(self, port: int, after: int, times: int) -> None:
-        self._target = port
-        self._after = after
-        self.left = times
-        self.sessions = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.sessions += 1
-            server = socket.create_connection(("127.0.0.1", self._target))
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self._after), daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket, after: int | None) -> None:
-        passed = 0
-        try:
-            while data := source.recv(4096):
-                passed += len(data)
-                if after is not None and passed > after and self.left > 0:
-                    self.left -= 1
-                    break
-                target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
-            # close() alone tells the peer nothing while another thread waits on the same socket.
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "sftp"])

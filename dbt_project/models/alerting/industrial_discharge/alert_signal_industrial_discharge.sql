@@ -9,9 +9,9 @@
     ]
 ) }}
 -- How readings, hours and days that changed since the last build stand to their limits; the post-hook hands them to
--- alerting.signal. The entity is outlet and parameter, so that a message says what is over its limit, and so that one parameter
--- that falls silent is noticed. Calibration, device errors and a stack full of air carry no value: they neither raise nor end
--- an alert.
+-- alerting.signal. The entity is outlet and parameter, so that a message says what is over its limit, and so that one
+-- parameter that falls silent is noticed. Calibration, device errors and a stack full of air carry no value: they neither
+-- raise nor end an alert.
 with reading as (
     select
         station_code, parameter, measured_at as period_end, ratio as value,

@@ -6,7 +6,7 @@
 -- Readings with their quality flags (macro flagged_readings); PM2.5 above PM10 is air's own: shown, no reason to erase.
 with flagged as (
     {{ flagged_readings(
-        ref('stg_air_quality__reading_version'), ref('air_parameter'), ref('stg_air_quality__station')
+        'air_quality', ref('stg_air_quality__reading_version'), ref('air_parameter'), ref('stg_air_quality__station')
     ) }}
 )
 

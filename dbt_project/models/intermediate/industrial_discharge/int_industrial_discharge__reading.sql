@@ -7,7 +7,7 @@
 -- errors are shown; they never count and never alarm.
 with flagged as (
     {{ flagged_readings(
-        ref('stg_industrial_discharge__reading_version'), ref('discharge_parameter'),
+        'industrial_discharge', ref('stg_industrial_discharge__reading_version'), ref('discharge_parameter'),
         ref('stg_industrial_discharge__outlet')
     ) }}
 ),

@@ -27,9 +27,11 @@ from (
 ) as r
 full outer join {{ ref('int_industrial_discharge__station_seen') }} as k on r.station_code = k.station_code
 left join (
-    select distinct on (plant_code) * from {{ ref('discharge_plant') }} order by plant_code, effective_from desc
+    select distinct on (plant_code) * from {{ ref('discharge_plant') }}
+    order by plant_code, effective_from desc
 ) as p on r.plant_code = p.plant_code
 left join (
-    select distinct on (zone_code) * from {{ ref('discharge_zone') }} order by zone_code, effective_from desc
+    select distinct on (zone_code) * from {{ ref('discharge_zone') }}
+    order by zone_code, effective_from desc
 ) as z on p.zone_code = z.zone_code
 left join {{ ref('commune') }} as c on r.commune_code = c.commune_code

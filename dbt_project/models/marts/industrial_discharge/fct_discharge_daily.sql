@@ -3,8 +3,8 @@
     indexes=keyed(['station_code', 'day', 'parameter'], [['day']]),
     meta={'reads': ['fct_discharge_hourly'], 'newest': 'day'}
 ) }}
--- A civil day of an outlet and parameter: the 24-hour mean on which an exceedance is proven, and what was discharged. Closed days
--- only. A mean needs 18 of its 24 hours; flow and load are the sum of the hours that have them, with how many they are.
+-- A civil day of an outlet and parameter: the 24-hour mean on which an exceedance is proven, and what was discharged. Closed
+-- days only. A mean needs 18 of its 24 hours; flow and load are the sum of the hours that have them, with how many they are.
 with touched as (
     select distinct station_code, {{ civil_day('hour_ending') }} as day
     from {{ ref('fct_discharge_hourly') }}

@@ -4,8 +4,8 @@
     meta={'reads': ['int_industrial_discharge__reading']},
     post_hook=["delete from {{ this }} where not is_gap"]
 ) }}
--- Silences that are over: a moment that was heard, and how long nothing had been heard before it. Late files shorten or close them:
--- such a row is emitted once more as no gap, and the post-hook removes it.
+-- Silences that are over: a moment that was heard, and how long nothing had been heard before it. Late files shorten or
+-- close them: such a row is emitted once more as no gap, and the post-hook removes it.
 with fresh as (
     select distinct station_code, measured_at from {{ ref('int_industrial_discharge__reading') }}
     where run_seq > {{ since('int_industrial_discharge__reading') }} and not is_future

@@ -17,8 +17,11 @@ select
     l.citation as limit_citation,
     r.ratio,
     coalesce(r.is_exceeded, false) as is_exceeded,
-    case when s.is_silent then 'Không có số liệu mới' when r.limit_min is null and r.limit_max is null then 'Không có giới hạn'
-        else coalesce(b.band_vi, 'Không có giá trị') end as band_vi,
+    case
+        when s.is_silent then 'Không có số liệu mới'
+        when r.limit_min is null and r.limit_max is null then 'Không có giới hạn'
+        else coalesce(b.band_vi, 'Không có giá trị')
+    end as band_vi,
     case when s.is_silent then '#8A94A0' else coalesce(b.color_hex, '#8A94A0') end as band_color,
     case when s.is_silent then -1 else coalesce(b.sort_order, -1) end as band_order,
     round(h.mean_value, 4) as mean_1h,
@@ -42,8 +45,8 @@ inner join lateral (
     select n.parameter from {{ ref('discharge_outlet_parameter') }} as n
     where n.outlet_code = o.station_code and current_date >= n.effective_from and current_date < n.effective_to
     union
-    select h.parameter from {{ ref('fct_discharge_hourly') }} as h
-    where h.station_code = o.station_code and h.hour_ending > o.last_reading_at - interval '1 hour'
+    select f.parameter from {{ ref('fct_discharge_hourly') }} as f
+    where f.station_code = o.station_code and f.hour_ending > o.last_reading_at - interval '1 hour'
 ) as w on true
 left join lateral (
     select t.* from {{ ref('int_industrial_discharge__reading') }} as t

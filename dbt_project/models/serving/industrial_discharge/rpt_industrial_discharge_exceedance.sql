@@ -1,4 +1,4 @@
--- Hours and days whose mean is beyond the limit. A single five-minute value beyond it is counted (exceeded_count), not listed.
+-- Hours and days whose mean is beyond the limit. A five-minute value beyond it is counted (exceeded_count), not listed.
 select
     {{ outlet_columns() }},
     m.parameter,

@@ -14,6 +14,7 @@ select
     f.is_exceeded,
     f.exceeded_count,
     b.band_vi,
+    b.color_hex as band_color,
     coalesce(b.sort_order, -1) as band_order,
     round(f.flow_m3, 3) as flow_m3,
     round(f.load_kg, 4) as load_kg,

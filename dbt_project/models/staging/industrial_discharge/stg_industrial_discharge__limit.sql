@@ -1,6 +1,6 @@
--- What an outlet may discharge: the permit's own figures (GPMT), or C · Kq · Kf for waste water and C · Kp · Kv for flue gas where
--- the standard lets the parameter be multiplied (not temperature, colour, pH). A row holds while permit, standard, coefficients
--- and registry all do. An outlet whose coefficient is not known has no limit rather than a wrong one.
+-- What an outlet may discharge: the permit's own figures (GPMT), or C · Kq · Kf for waste water and C · Kp · Kv for flue gas
+-- where the standard lets the parameter be multiplied (not temperature, colour, pH). A row holds while permit, standard,
+-- coefficients and registry all do. An outlet whose coefficient is not known has no limit rather than a wrong one.
 with assigned as (
     select
         l.outlet_code as station_code,
@@ -40,7 +40,7 @@ select
     a.o2_reference_pct,
     case when a.has_coefficient then trim_scale(k_place.value * k_rate.value) else 1 end as coefficient,
     a.limit_min,
-    trim_scale(case when a.has_coefficient then a.limit_max * k_place.value * k_rate.value else a.limit_max end) as limit_max,
+    trim_scale(a.limit_max * case when a.has_coefficient then k_place.value * k_rate.value else 1 end) as limit_max,
     greatest(
         a.effective_from, case when a.has_coefficient then greatest(k_place.effective_from, k_rate.effective_from) end
     ) as effective_from,
@@ -54,8 +54,8 @@ left join {{ ref('discharge_coefficient') }} as k_place
     on
         a.has_coefficient
         and (
-            a.medium = 'water' and k_place.coefficient = 'receiving' and k_place.context = a.receiving_kind
-            or a.medium = 'gas' and k_place.coefficient = 'zone' and k_place.context = a.gas_zone
+            a.medium = 'water' and k_place.coefficient = 'receiving' and a.receiving_kind = k_place.context
+            or a.medium = 'gas' and k_place.coefficient = 'zone' and a.gas_zone = k_place.context
         )
         and coalesce(a.receiving_size, 0) > k_place.size_above
         and coalesce(a.receiving_size, 0) <= k_place.size_upto
@@ -64,7 +64,7 @@ left join {{ ref('discharge_coefficient') }} as k_rate
     on
         a.has_coefficient
         and k_rate.coefficient = 'rate'
-        and k_rate.context = a.medium
+        and a.medium = k_rate.context
         and a.discharge_rate > k_rate.size_above
         and a.discharge_rate <= k_rate.size_upto
 where not a.has_coefficient or k_place.value is not null and k_rate.value is not null

@@ -1,5 +1,5 @@
--- Every published version of every reading, in the parameter's unit. An incremental model filters by batch_id, which reaches the
--- raw table's index.
+-- Every published version of every reading, in the parameter's unit. An incremental model filters by batch_id, which reaches
+-- the raw table's index.
 select
     r.station_code,
     r.parameter,
