@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from extractors.air_quality.entities import READING
 from extractors.core import schema
+from extractors.core.formats.tt10 import READING
 from ioc import transform, warehouse
 from ioc.settings import TIME_ZONE, Settings
 from ioc.stack import programs

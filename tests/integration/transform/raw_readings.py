@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from extractors.air_quality.entities import READING
 from extractors.core import schema
+from extractors.core.formats.tt10 import READING
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from extractors.air_quality.entities import READING
 from extractors.air_quality.source import format_for
 from extractors.core.errors import Fatal, Skippable
 from extractors.core.formats import Format, SourceFile
 from extractors.core.formats.series import Mapping, Series, SeriesFormat
 from extractors.core.formats.text import VIETNAM
+from extractors.core.formats.tt10 import READING
 
 LATEST = datetime(2026, 11, 22, 12, tzinfo=VIETNAM)
 EMBASSY = Path(__file__).parents[3] / "sandbox" / "air_quality" / "real" / "hanoi_us_embassy_pm25_2017.csv"

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from extractors.air_quality.entities import READING
 from extractors.core.formats import Parsed, SourceFile
 from extractors.core.formats.parameters import symbol
 from extractors.core.formats.text import VIETNAM, decode
-from extractors.core.formats.tt10 import Tt10Format
+from extractors.core.formats.tt10 import READING, Tt10Format
 
 LATEST = datetime(2026, 11, 22, 12, tzinfo=VIETNAM)
 PATH = "TH-AQ-01/2026/11/22/TH-AQ-01_20261122070000.txt"
