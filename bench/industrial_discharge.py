@@ -122,14 +122,15 @@ def _pandas(connection: psycopg.Connection[Any]) -> pd.DataFrame:
     readings = _frame(connection, _READINGS)
     limits = _frame(connection, _LIMITS)
     readings = readings.loc[readings["is_valid"]].assign(value=lambda d: d["value"].astype(float))
-    oxygen = readings[readings["parameter"] == "O2"].set_index(["station_code", "measured_at"])["value"].rename("o2")
+    oxygen = readings.loc[readings["parameter"] == "O2"].set_index(["station_code", "measured_at"])["value"].rename("o2")
     reference = limits.dropna(subset=["o2_reference_pct"]).drop_duplicates(["station_code", "parameter"])
     reference = reference.set_index(["station_code", "parameter"])["o2_reference_pct"].astype(float).rename("reference")
     joined = readings.join(oxygen, on=["station_code", "measured_at"]).join(reference, on=["station_code", "parameter"])
     corrected = joined["value"] * (20.9 - joined["reference"]) / (20.9 - joined["o2"]).where(joined["o2"] < 20.9)
     joined["compared"] = joined["value"].where(joined["reference"].isna(), corrected)
     joined["hour_ending"] = pd.to_datetime(joined["measured_at"], utc=True).dt.ceil("h")
-    grouped: pd.DataFrame = joined.groupby(["station_code", "parameter", "hour_ending"])["compared"].agg(["mean", "count"])
+    keys = ["station_code", "parameter", "hour_ending"]
+    grouped: pd.DataFrame = joined.groupby(keys)["compared"].agg(["mean", "count"])
     return grouped[grouped["count"] >= 9]
 
 

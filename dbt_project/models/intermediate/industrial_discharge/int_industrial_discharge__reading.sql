@@ -53,6 +53,6 @@ compared as (
 select
     *,
     (is_valid and o2_reference_pct is not null and value_compared is null) as is_oxygen_unusable,
-    round({{ ratio_to_limit('value_compared', 'limit_min', 'limit_max') }}, 6) as ratio,
+    trim_scale(round({{ ratio_to_limit('value_compared', 'limit_min', 'limit_max') }}, 6)) as ratio,
     coalesce({{ is_beyond_limit('value_compared', 'limit_min', 'limit_max') }}, false) as is_exceeded
 from compared

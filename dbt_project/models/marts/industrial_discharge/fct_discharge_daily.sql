@@ -74,7 +74,7 @@ select
     l.limit_min,
     l.limit_max,
     l.citation,
-    round({{ ratio_to_limit('a.mean_value', 'l.limit_min', 'l.limit_max') }}, 6) as mean_ratio,
+    trim_scale(round({{ ratio_to_limit('a.mean_value', 'l.limit_min', 'l.limit_max') }}, 6)) as mean_ratio,
     coalesce({{ is_beyond_limit('a.mean_value', 'l.limit_min', 'l.limit_max') }}, false) as is_exceeded,
     a.exceeded_count,
     a.exceeded_hour_count,

@@ -88,7 +88,7 @@ select
     f.max_ratio,
     l.limit_min,
     l.limit_max,
-    round({{ ratio_to_limit('f.mean_value', 'l.limit_min', 'l.limit_max') }}, 6) as mean_ratio,
+    trim_scale(round({{ ratio_to_limit('f.mean_value', 'l.limit_min', 'l.limit_max') }}, 6)) as mean_ratio,
     coalesce({{ is_beyond_limit('f.mean_value', 'l.limit_min', 'l.limit_max') }}, false) as is_exceeded,
     case when f.parameter = 'Flow' then f.flow_m3 end as flow_m3,
     -- What leaves the outlet is what was measured, not what it would be at the reference oxygen.
