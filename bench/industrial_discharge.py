@@ -122,10 +122,12 @@ def _pandas(connection: psycopg.Connection[Any]) -> pd.DataFrame:
     readings = _frame(connection, _READINGS)
     limits = _frame(connection, _LIMITS)
     readings = readings.loc[readings["is_valid"]].assign(value=lambda d: d["value"].astype(float))
-    oxygen = readings.loc[readings["parameter"] == "O2"].set_index(["station_code", "measured_at"])["value"].rename("o2")
-    reference = limits.dropna(subset=["o2_reference_pct"]).drop_duplicates(["station_code", "parameter"])
-    reference = reference.set_index(["station_code", "parameter"])["o2_reference_pct"].astype(float).rename("reference")
-    joined = readings.join(oxygen, on=["station_code", "measured_at"]).join(reference, on=["station_code", "parameter"])
+    oxygen = readings.loc[readings["parameter"] == "O2"].set_index(["station_code", "measured_at"])["value"]
+    known = limits.dropna(subset=["o2_reference_pct"]).drop_duplicates(["station_code", "parameter"])
+    reference = known.set_index(["station_code", "parameter"])["o2_reference_pct"].astype(float).rename("reference")
+    joined = readings.join(oxygen.rename("o2"), on=["station_code", "measured_at"]).join(
+        reference, on=["station_code", "parameter"]
+    )
     corrected = joined["value"] * (20.9 - joined["reference"]) / (20.9 - joined["o2"]).where(joined["o2"] < 20.9)
     joined["compared"] = joined["value"].where(joined["reference"].isna(), corrected)
     joined["hour_ending"] = pd.to_datetime(joined["measured_at"], utc=True).dt.ceil("h")
