@@ -73,7 +73,7 @@ def tile(database: Database, language: Language) -> Tile:
 def page_of_domain(request: Request, database: Db, user: SignedIn) -> HTMLResponse:
     """Outlets now, on the map and as cards; then the embedded dashboard."""
     now = discharge.summary(discharge.load(database, units_of(user)))
-    return render(request, f"{NAME}/templates/page.html", number=get_domain(NAME).number, now=now)
+    return render(request, f"{NAME}/templates/page.html", number=get_domain(NAME).number, discharge=now)
 
 
 page = DomainPage(name=NAME, router=router, tile=tile, row_filters=row_filters)
