@@ -77,10 +77,10 @@ class Store:
             self.advance()
             self._happen(Change(self.clock.now(), key, fields, stamped))
 
-    def plan(self, change: Change) -> None:
+    def plan(self, *changes: Change) -> None:
         """Add to the plan."""
         with self._lock:
-            self._planned = sorted([*self._planned, change])
+            self._planned = sorted([*self._planned, *changes])
 
     def _happen(self, change: Change) -> None:
         self.happened.append(change)
