@@ -187,8 +187,8 @@ def test_a_unit_with_many_overdue_dossiers_fires_its_rule_once_and_opens_the_pro
     )
     assert overdue >= 10
     fired = office.corridor.query(
-        "select i.entity_id, i.level from alert.incident i where i.rule_code = 'public_services.overdue_count' "
-        "and i.entity_id = %s",
+        "select i.entity_id, i.level from alert.incident i join alert.rule r using (rule_id) "
+        "where r.code = 'public_services.overdue_count' and i.entity_id = %s",
         unit,
     )
     assert fired == [(unit, 2)]
