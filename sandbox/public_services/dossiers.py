@@ -123,16 +123,16 @@ def life(dice: random.Random, unit: Unit, day: date, number: int, fate: str = ""
     elif channel == 1:
         received = max(submitted, received)
         submitted = received - timedelta(minutes=dice.randint(1, 20))
-    due = due_of(procedure, received)
+    due: datetime | None = due_of(procedure, received)
     if dice.random() < 0.03:
         due, one.story = None, "no due date"
-    _begin(one, dice, unit, procedure, channel, submitted, receipt_due)
+    _begin(one, dice, unit, procedure, channel=channel, submitted=submitted, due=receipt_due)
     if dice.random() < 0.02 and not fate:
         one.step(received, 3, unit.name, "Không tiếp nhận: thành phần hồ sơ chưa hợp lệ", NgayTuChoi=written(received))
         one.story = "refused"
         return one
     one.step(received, 2, unit.name, "Tiếp nhận hồ sơ", NgayTiepNhan=written(received), NgayHenTra=written(due))
-    _work(one, dice, unit, procedure, received, due, fate)
+    _work(one, dice, unit, procedure, received=received, due=due, fate=fate)
     return one
 
 
@@ -152,7 +152,14 @@ def _offered(unit: Unit) -> list[Procedure]:
 
 
 def _begin(
-    one: Life, dice: random.Random, unit: Unit, procedure: Procedure, channel: int, submitted: datetime, due: datetime
+    one: Life,
+    dice: random.Random,
+    unit: Unit,
+    procedure: Procedure,
+    *,
+    channel: int,
+    submitted: datetime,
+    due: datetime,
 ) -> None:
     person = dice.randint(0, 9999)
     one.step(
@@ -172,7 +179,14 @@ def _begin(
 
 
 def _work(
-    one: Life, dice: random.Random, unit: Unit, procedure: Procedure, received: datetime, due: datetime | None, fate: str
+    one: Life,
+    dice: random.Random,
+    unit: Unit,
+    procedure: Procedure,
+    *,
+    received: datetime,
+    due: datetime | None,
+    fate: str,
 ) -> None:
     planned = due or due_of(procedure, received)
     begun = min(received + timedelta(hours=dice.uniform(0.2, 3)), planned - timedelta(hours=1))

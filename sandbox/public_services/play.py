@@ -54,7 +54,9 @@ class PublicServices:
         self._planned_until = first
         self.store = Store(self.clock)
         left_behind = [change for one in stock(seed, first) for change in one.changes]
-        self.store.plan(*left_behind, *self._lives_until(anchor.astimezone(VIETNAM).date() + timedelta(days=AHEAD_DAYS)))
+        self.store.plan(
+            *left_behind, *self._lives_until(anchor.astimezone(VIETNAM).date() + timedelta(days=AHEAD_DAYS))
+        )
         named: dict[str, Any] = {"user": USER, "password": password, "most": 500}
         self.dossiers = Interface(
             self.store, path="/ho-so", key_field="MaHoSo", changed_field="NgayCapNhat", **named

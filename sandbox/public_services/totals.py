@@ -1,4 +1,4 @@
-"""The one-stop system's own totals, as its report computes them: from what the records say NOW, whatever day is asked for.
+"""The one-stop system's own totals, as its report computes them: from what the records say NOW, whatever day is asked.
 
 That is how the system in operation does it, and why its figures of a past day change when a status changes later. One
 unit's totals also count what was deleted (:data:`sandbox.public_services.catalogue.COUNTS_DELETED`).

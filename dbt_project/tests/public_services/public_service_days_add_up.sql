@@ -1,5 +1,5 @@
--- What was there plus what came is what went plus what is left, in every group of every recent closed day; and each total is the
--- sum of its parts.
+-- What was there plus what came is what went plus what is left, in every group of every recent closed day; and each total
+-- is the sum of its parts.
 select as_of_day, unit_code, field_code, channel_code
 from {{ ref('fct_public_service_daily') }}
 where

@@ -89,7 +89,9 @@ def test_what_people_see_is_what_the_office_holds(office: Office) -> None:
         )
     )
     assert shown == dict(expected)
-    listed = corridor.query("select dossier_code from serving.rpt_public_services_dossier where deadline_vi = 'Quá hạn'")
+    listed = corridor.query(
+        "select dossier_code from serving.rpt_public_services_dossier where deadline_vi = 'Quá hạn'"
+    )
     assert {code for (code,) in listed} == {r["MaHoSo"] for r in overdue}
     held = corridor.query("select sum(in_process_count) from serving.rpt_public_services_unit")
     assert held == [(len(running),)]
@@ -134,8 +136,9 @@ def test_closed_days_are_what_was_true_on_them(office: Office) -> None:
 
 def test_every_day_adds_up(office: Office) -> None:
     assert office.corridor.query(
-        "select count(*) from serving.rpt_public_services_daily where carried_over_count + received_count + entered_count "
-        "<> processed_count + returned_count + in_process_count + supplement_count + stopped_count + left_count"
+        "select count(*) from serving.rpt_public_services_daily where carried_over_count + received_count + "
+        "entered_count <> processed_count + returned_count + in_process_count + supplement_count + stopped_count + "
+        "left_count"
     ) == [(0,)]
     assert office.corridor.query(
         "select count(*) from serving.rpt_public_services_daily where processed_count <> processed_before_due_count + "
@@ -242,7 +245,8 @@ def test_news_about_a_closed_day_restates_it_visibly(office: Office) -> None:
     record = next(
         r for r in office.records()
         if r["TrangThaiHoSo"] == 4 and not r["DaXoa"] and r["DonViXuLy"] == "SO-TUPHAP"
-        and r["NgayTiepNhan"] < f"{day:%Y%m%d}" and len(r["NhatKy"]) == 3 and r["NhatKy"][-1]["ThoiDiemXuLy"] < f"{then:%Y%m%d}"
+        and r["NgayTiepNhan"] < f"{day:%Y%m%d}" and len(r["NhatKy"]) == 3
+        and r["NhatKy"][-1]["ThoiDiemXuLy"] < f"{then:%Y%m%d}"
     )  # fmt: skip
     step = {"ThoiDiemXuLy": f"{then:%Y%m%d%H%M%S}", "TrangThai": 9}
     office.play.store.change(
@@ -251,8 +255,9 @@ def test_news_about_a_closed_day_restates_it_visibly(office: Office) -> None:
     )
     office.hour(hours=1)
     row = office.corridor.query(
-        "select sum(processed_count) - sum(processed_first_count), sum(in_process_first_count) - sum(in_process_count), "
-        "sum(restated_count) from serving.rpt_public_services_daily where as_of_day = %s and unit_code = 'STP'",
+        "select sum(processed_count) - sum(processed_first_count), sum(in_process_first_count) - "
+        "sum(in_process_count), sum(restated_count) from serving.rpt_public_services_daily "
+        "where as_of_day = %s and unit_code = 'STP'",
         day,
     )
     assert row == [(1, 1, 1)]
@@ -266,9 +271,7 @@ FAULTS: dict[str, Callable[[PublicServices], None]] = {
     "429": lambda play: play.dossiers.misbehave("status", 429, retry_after="0"),
     "truncated JSON": lambda play: play.dossiers.misbehave("truncated"),
     "a page for people with status 200": lambda play: play.totals.misbehave("html"),
-    "a record twice with other content": lambda play: play.dossiers.misbehave(
-        "contradiction", {"GhiChu": "bản khác"}
-    ),
+    "a record twice with other content": lambda play: play.dossiers.misbehave("contradiction", {"GhiChu": "bản khác"}),
     "a clock that is a day ahead": lambda play: play.store.change(
         next(iter(play.store.records())), {"GhiChu": "đồng hồ sai"}, play.clock.now() + timedelta(days=1)
     ),

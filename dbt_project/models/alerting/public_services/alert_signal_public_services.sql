@@ -28,5 +28,8 @@ cross join lateral (
     values
     ('public_services.overdue_count', u.in_process_overdue_count::numeric),
     ('public_services.near_due_count', u.near_due_count::numeric),
-    ('public_services.overdue_pct', coalesce(round(100.0 * u.in_process_overdue_count / nullif(u.in_process_count, 0), 2), 0))
+    (
+        'public_services.overdue_pct',
+        coalesce(round(100.0 * u.in_process_overdue_count / nullif(u.in_process_count, 0), 2), 0)
+    )
 ) as s (signal_code, value)

@@ -1,6 +1,11 @@
-{{ config(materialized='table') }}
--- On time by QĐ 766/QĐ-TTg, 2.1: each dossier that was received or processed in a month, judged by what was true at the end of
--- that month (now, in the running one). One supplement request: the citizen's time is taken off; more than one: overdue;
+{{ config(
+    unique_key=['period_month', 'dossier_code'],
+    indexes=keyed(['period_month', 'dossier_code']),
+    meta={'reads': ['published']},
+    pre_hook="{{ emptied_first() }}"
+) }}
+-- On time by QĐ 766/QĐ-TTg, 2.1: each dossier that was received or processed in a month, judged by what was true at the end
+-- of that month (now, in the running one). One supplement request: the citizen's time is taken off; more than one: overdue;
 -- not finished: the period's end counts; no appointment: the procedure's longest time.
 with month as (
     select
@@ -48,13 +53,16 @@ judged as (
             where s.status_code = 5 and s.valid_to <= m.ends_at
         ) as citizen_time
     from month as m
-    inner join state as s on s.valid_from < m.ends_at
+    inner join state as s on m.ends_at > s.valid_from
     where
         s.dossier_code in (
             select x.dossier_code from state as x
             where
                 (x.received_at >= m.starts_at and x.received_at < m.ends_at)
-                or (x.is_finished and x.group_before <> x.group_code and x.valid_from >= m.starts_at and x.valid_from < m.ends_at)
+                or (
+                    x.is_finished and x.group_before <> x.group_code
+                    and x.valid_from >= m.starts_at and x.valid_from < m.ends_at
+                )
         )
     group by m.period_month, m.ends_at, s.dossier_code
 ),
@@ -68,7 +76,9 @@ due as (
                 select (l.day + time '17:00') at time zone '{{ var("time_zone") }}'
                 from {{ ref('int_public_services__work_day') }} as l
                 where l.is_work_day and l.work_day_no = p.max_work_days + case
-                    when not w.is_work_day or (j.received_at at time zone '{{ var("time_zone") }}')::time >= g.late_receipt_after
+                    when
+                        not w.is_work_day
+                        or (j.received_at at time zone '{{ var("time_zone") }}')::time >= g.late_receipt_after
                         then w.work_day_no + 1
                     else w.work_day_no
                 end
@@ -106,5 +116,6 @@ select
         when supplement_count > 1 then false
         when due_at is null then null
         else measured_at <= due_at
-    end as is_on_time
+    end as is_on_time,
+    {{ run_seq() }} as run_seq
 from due

@@ -66,7 +66,8 @@ step as (
         e.dossier_code,
         e.status_code,
         case
-            when e.is_last_run and not coalesce(e.followed_finished, false) then least(coalesce(e.ended_at, e.step_at), e.said_at)
+            when e.is_last_run and not coalesce(e.followed_finished, false)
+                then least(coalesce(e.ended_at, e.step_at), e.said_at)
             else e.step_at
         end as step_at,
         e.step_at as logged_at,
@@ -78,12 +79,12 @@ said as (
     select
         v.*,
         lead(v.loaded_at) over (partition by v.dossier_code order by v.version_no) as next_loaded_at,
-        (
+        coalesce((
             select s.step ->> 'TrangThai'
             from jsonb_array_elements(v.steps) with ordinality as s (step, ord)
             order by {{ said_moment("s.step ->> 'ThoiDiemXuLy'") }} desc nulls last, s.ord desc
             limit 1
-        ) is distinct from v.status_code::text as is_unlogged
+        ), '') <> v.status_code::text as is_unlogged
     from version as v
 ),
 
@@ -101,7 +102,10 @@ point as (
     from newest as n
     where
         n.received_at <= n.said_at
-        and n.status_code not in (select g.status_code from {{ ref('public_service_status') }} as g where not g.is_counted)
+        and n.status_code not in (
+            select g.status_code from {{ ref('public_service_status') }} as g
+            where not g.is_counted
+        )
         and not exists (
             select 1 from log as l
             inner join {{ ref('public_service_status') }} as g on l.status_code = g.status_code and g.is_counted
@@ -126,8 +130,8 @@ point as (
             and {{ day_of('v.said_at') }} < g.effective_to
 ),
 
--- A point without a status keeps the one before it; what else holds is said by the version in force, before the first one that
--- we saw by that one.
+-- A point without a status keeps the one before it; what else holds is said by the version in force, before the first one
+-- that we saw by that one.
 filled as (
     select
         p.*,
@@ -247,7 +251,10 @@ result as (
             t.dossier_code, t.state_no, t.status_code, t.source_unit_code, t.procedure_code, t.field_code, t.channel_code,
             t.received_at, t.receipt_due_at, t.due_at, t.is_deleted, t.has_digital_parts, t.valid_from, t.loaded_at, true
         from {{ this }} as t
-        inner join (select k.dossier_code, max(k.state_no) as last_no from kept as k group by k.dossier_code) as k
+        inner join (
+            select x.dossier_code, max(x.state_no) as last_no from kept as x
+            group by x.dossier_code
+        ) as k
             on t.dossier_code = k.dossier_code and t.state_no > k.last_no
     {% endif %}
 )
@@ -259,13 +266,13 @@ select
         case
             when t.dossier_code is null then r.valid_from
             when
-                (
+                row(
                     r.status_code, r.source_unit_code, r.procedure_code, r.field_code, r.channel_code, r.received_at,
                     r.due_at, r.is_deleted, r.valid_from, r.is_void
-                ) is distinct from (
+                )::text <> row(
                     t.status_code, t.source_unit_code, t.procedure_code, t.field_code, t.channel_code, t.received_at,
                     t.due_at, t.is_deleted, t.valid_from, t.is_void
-                ) then least(r.valid_from, t.valid_from)
+                )::text then least(r.valid_from, t.valid_from)
             else t.affected_from
         end as affected_from,
     {% else %}

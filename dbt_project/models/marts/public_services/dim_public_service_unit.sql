@@ -1,4 +1,9 @@
-{{ config(materialized='table') }}
+{{ config(
+    unique_key=['source_unit_code'],
+    indexes=keyed(['source_unit_code']),
+    meta={'reads': ['published']},
+    pre_hook="{{ emptied_first() }}"
+) }}
 -- Whose unit is whose: by code from the reference table, else by name among today's units, else by the name of a former
 -- commune that has one heir. What stays unknown is shown and counted under a code of its own.
 with unit as (
@@ -42,7 +47,8 @@ select
     m.source_unit_name,
     -- A successor stands in for a unit of ours that has ended.
     coalesce(b.unit_code, m.unit_code, 'CHUA-RO') as unit_code,
-    m.matched_by
+    m.matched_by,
+    {{ run_seq() }} as run_seq
 from matched as m
 left join (
     select x.old_code, min(x.unit_code) as unit_code from {{ ref('bridge_unit') }} as x

@@ -56,10 +56,10 @@ opening as (
     from day as d
     inner join state as s
         on
-            s.valid_from < d.starts_at
-            and (s.valid_to is null or s.valid_to >= d.starts_at)
-            and (s.is_open or s.valid_to < d.ends_at)
-            and s.received_at < d.starts_at
+            d.starts_at > s.valid_from
+            and (s.valid_to is null or d.starts_at <= s.valid_to)
+            and (s.is_open or d.ends_at > s.valid_to)
+            and d.starts_at > s.received_at
 ),
 
 closing as (
@@ -80,10 +80,10 @@ closing as (
     from day as d
     inner join state as s
         on
-            s.valid_from < d.ends_at
-            and (s.valid_to is null or s.valid_to >= d.ends_at)
-            and (s.is_open or s.valid_from >= d.starts_at)
-            and s.received_at < d.ends_at
+            d.ends_at > s.valid_from
+            and (s.valid_to is null or d.ends_at <= s.valid_to)
+            and (s.is_open or d.starts_at <= s.valid_from)
+            and d.ends_at > s.received_at
 ),
 
 -- One line per dossier and group that it touches; a dossier that changes its unit touches two.
@@ -179,16 +179,22 @@ select
     {% if is_increment() %}
         coalesce(t.in_process_first_count, case when l.last_day >= c.as_of_day then 0 else c.in_process_count end)
         as in_process_first_count,
-        coalesce(t.in_process_overdue_first_count, case when l.last_day >= c.as_of_day then 0 else c.in_process_overdue_count end)
-        as in_process_overdue_first_count,
+        coalesce(
+            t.in_process_overdue_first_count, case when l.last_day >= c.as_of_day then 0 else c.in_process_overdue_count end
+        ) as in_process_overdue_first_count,
         coalesce(t.processed_first_count, case when l.last_day >= c.as_of_day then 0 else c.processed_count end)
         as processed_first_count,
         coalesce(t.restated_count, 0)::bigint + case
             when t.as_of_day is null and l.last_day >= c.as_of_day then 1
             when t.as_of_day is null then 0
             when
-                ({% for figure in figures %}c.{{ figure }}{{ ', ' if not loop.last }}{% endfor %})
-                is distinct from ({% for figure in figures %}t.{{ figure }}{{ ', ' if not loop.last }}{% endfor %})
+                row(
+                    {% for figure in figures %}c.{{ figure }}{{ ',' if not loop.last }}
+                    {% endfor %}
+                )::text <> row(
+                    {% for figure in figures %}t.{{ figure }}{{ ',' if not loop.last }}
+                    {% endfor %}
+                )::text
                 then 1
             else 0
         end as restated_count,

@@ -1,4 +1,9 @@
-{{ config(materialized='table') }}
+{{ config(
+    unique_key=['dossier_code'],
+    indexes=keyed(['dossier_code'], [['unit_code']]),
+    meta={'reads': ['published']},
+    pre_hook="{{ emptied_first() }}"
+) }}
 -- Each dossier as the source says it now, without anything that names a person.
 with newest as (
     select distinct on (v.dossier_code) v.*
@@ -42,7 +47,8 @@ select
         else w.work_day_no
     end as first_work_day_no,
     n.said_at as changed_at,
-    n.loaded_at
+    n.loaded_at,
+    {{ run_seq() }} as run_seq
 from newest as n
 left join {{ ref('public_service_status') }} as g
     on

@@ -1,6 +1,11 @@
-{{ config(materialized='table') }}
--- Both measures of on-time per unit and month, side by side: the one-stop system's operational one (from the closed days), and
--- that of QĐ 766/QĐ-TTg 2.1. They differ by definition; neither replaces the other.
+{{ config(
+    unique_key=['period_month', 'unit_code'],
+    indexes=keyed(['period_month', 'unit_code']),
+    meta={'reads': ['published']},
+    pre_hook="{{ emptied_first() }}"
+) }}
+-- Both measures of on-time per unit and month, side by side: the one-stop system's operational one (from the closed days),
+-- and that of QĐ 766/QĐ-TTg 2.1. They differ by definition; neither replaces the other.
 with daily as (
     select
         date_trunc('month', as_of_day)::date as period_month,
@@ -12,7 +17,7 @@ with daily as (
         sum(returned_count)::bigint as returned_count,
         max(as_of_day) as last_day
     from {{ ref('fct_public_service_daily') }}
-    group by 1, 2
+    group by date_trunc('month', as_of_day)::date, unit_code
 ),
 
 closing as (
@@ -22,9 +27,12 @@ closing as (
         sum(f.in_process_count)::bigint as in_process_count,
         sum(f.in_process_overdue_count)::bigint as in_process_overdue_count,
         sum(f.supplement_count)::bigint as supplement_count
-    from (select period_month, max(last_day) as last_day from daily group by period_month) as d
+    from (
+        select period_month, max(last_day) as last_day from daily
+        group by period_month
+    ) as d
     inner join {{ ref('fct_public_service_daily') }} as f on d.last_day = f.as_of_day
-    group by 1, 2
+    group by d.period_month, f.unit_code
 ),
 
 by_766 as (
@@ -38,7 +46,7 @@ by_766 as (
     from {{ ref('int_public_services__on_time_766') }} as j
     left join {{ ref('int_public_services__work_day') }} as a on {{ day_of('j.received_at') }} = a.day
     left join {{ ref('int_public_services__work_day') }} as b on {{ day_of('j.processed_at') }} = b.day
-    group by 1, 2
+    group by j.period_month, j.unit_code
 )
 
 select
@@ -59,7 +67,8 @@ select
     coalesce(s.on_time_766_count, 0) as on_time_766_count,
     coalesce(s.base_766_count, 0) as base_766_count,
     coalesce(s.unjudged_766_count, 0) as unjudged_766_count,
-    round(s.mean_work_days, 2) as mean_work_days
+    round(s.mean_work_days, 2) as mean_work_days,
+    {{ run_seq() }} as run_seq
 from daily as d
 left join closing as c on d.period_month = c.period_month and d.unit_code = c.unit_code
 left join by_766 as s on d.period_month = s.period_month and d.unit_code = s.unit_code

@@ -2,10 +2,15 @@
     'received_count', 'carried_over_count', 'processed_count', 'processed_before_due_count', 'processed_on_due_count',
     'processed_overdue_count', 'in_process_count', 'in_process_on_time_count', 'in_process_overdue_count', 'returned_count',
 ] %}
-{{ config(materialized='table') }}
+{{ config(
+    unique_key=['unit_code', 'day', 'measure_code'],
+    indexes=keyed(['unit_code', 'day', 'measure_code']),
+    meta={'reads': ['published']},
+    pre_hook="{{ emptied_first() }}"
+) }}
 -- Three counts of one unit and day. `source_count`: what the source's report says. `recount`: the same definitions over the
--- dossiers that we hold, as they are now, which is how the source counts: a difference means that something is missing on one
--- side. `as_true_count`: what was true on that day: where it differs, the source's figure has drifted since.
+-- dossiers that we hold, as they are now, which is how the source counts: a difference means that something is missing on
+-- one side. `as_true_count`: what was true on that day: where it differs, the source's figure has drifted since.
 with source as (
     select
         coalesce(u.unit_code, 'CHUA-RO') as unit_code,
@@ -15,10 +20,10 @@ with source as (
         max(t.loaded_at) as said_at
     from {{ ref('stg_public_services__source_total') }} as t
     left join {{ ref('dim_public_service_unit') }} as u on t.source_unit_code = u.source_unit_code
-    group by 1, 2
+    group by coalesce(u.unit_code, 'CHUA-RO'), t.day
 ),
 
-dossier as (
+dossier as materialized (
     select
         d.unit_code,
         d.status_code,
@@ -38,26 +43,24 @@ recounted as (
         count(*) filter (
             where d.received_on < s.day and (d.status_code in (2, 4, 5, 6, 8) or d.ended_on >= s.day)
         ) as carried_over_count,
-        count(*) filter (where d.is_processed) as processed_count,
-        count(*) filter (where d.is_processed and d.ended_on < d.due_on) as processed_before_due_count,
-        count(*) filter (where d.is_processed and (d.ended_on = d.due_on or d.due_on is null)) as processed_on_due_count,
-        count(*) filter (where d.is_processed and d.ended_on > d.due_on) as processed_overdue_count,
-        count(*) filter (where d.is_running) as in_process_count,
-        count(*) filter (where d.is_running and (d.due_on >= s.day or d.due_on is null)) as in_process_on_time_count,
-        count(*) filter (where d.is_running and d.due_on < s.day) as in_process_overdue_count,
+        count(*) filter (where j.is_processed) as processed_count,
+        count(*) filter (where j.is_processed and d.ended_on < d.due_on) as processed_before_due_count,
+        count(*) filter (where j.is_processed and (d.ended_on = d.due_on or d.due_on is null)) as processed_on_due_count,
+        count(*) filter (where j.is_processed and d.ended_on > d.due_on) as processed_overdue_count,
+        count(*) filter (where j.is_running) as in_process_count,
+        count(*) filter (where j.is_running and (d.due_on >= s.day or d.due_on is null)) as in_process_on_time_count,
+        count(*) filter (where j.is_running and d.due_on < s.day) as in_process_overdue_count,
         count(*) filter (where d.status_code = 7 and d.ended_on = s.day) as returned_count
     from source as s
-    inner join lateral (
+    inner join dossier as d on s.unit_code = d.unit_code
+    cross join lateral (
         select
-            x.*,
-            x.status_code in (9, 10) and x.ended_on = s.day as is_processed,
-            x.received_on <= s.day and (
-                x.status_code in (2, 4) or (x.status_code in (7, 9, 10) and x.ended_on > s.day)
-                or (x.status_code = 5 and x.asked_on > s.day)
+            d.status_code in (9, 10) and d.ended_on = s.day as is_processed,
+            d.received_on <= s.day and (
+                d.status_code in (2, 4) or (d.status_code in (7, 9, 10) and d.ended_on > s.day)
+                or (d.status_code = 5 and d.asked_on > s.day)
             ) as is_running
-        from dossier as x
-        where x.unit_code = s.unit_code
-    ) as d on true
+    ) as j
     group by s.unit_code, s.day
 ),
 
@@ -68,7 +71,7 @@ daily as (
         {% for figure in figures %}sum({{ figure }})::bigint as {{ figure }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ ref('fct_public_service_daily') }}
-    group by 1, 2
+    group by unit_code, as_of_day
 )
 
 select
@@ -78,7 +81,8 @@ select
     m.source_count,
     m.recount,
     m.as_true_count,
-    s.said_at
+    s.said_at,
+    {{ run_seq() }} as run_seq
 from source as s
 left join recounted as r on s.unit_code = r.unit_code and s.day = r.day
 left join daily as d on s.unit_code = d.unit_code and s.day = d.day

@@ -3,7 +3,8 @@ with judged as (
     select
         d.*,
         {{ day_of('d.due_at') }} < {{ today() }} as is_past_due,
-        {{ day_of('d.due_at') }} > {{ today() }} and d.due_at - make_interval(hours => s.near_due_hours) <= now() as is_near_due
+        {{ day_of('d.due_at') }} > {{ today() }}
+        and d.due_at - make_interval(hours => s.near_due_hours) <= now() as is_near_due
     from {{ ref('fct_public_service_dossier') }} as d
     left join {{ ref('public_service_setting') }} as s
         on {{ today() }} >= s.effective_from and {{ today() }} < s.effective_to

@@ -1,5 +1,5 @@
--- Every published version of every dossier, in the order in which it was said. `said_at` is the source's time of change, never
--- later than we heard of it and never earlier than the version before: clocks are wrong, the order of saying is not.
+-- Every published version of every dossier, in the order in which it was said. `said_at` is the source's time of change,
+-- never later than we heard of it and never earlier than the version before: clocks are wrong, the order of saying is not.
 -- A filter on dossier_code reaches the raw table: every window is cut by it.
 select
     v.dossier_code,
