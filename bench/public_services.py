@@ -1,7 +1,7 @@
 """An hour's news of the one-stop system through the status history and the closed days, beside a full rebuild.
 
 An embedded PostgreSQL of its own, the stand-in's dossiers loaded and built once by the very code that the DAG runs;
-then an hour of changes is loaded and ``ioc.transform.run`` is timed, dbt's start included, beside a rebuild of all history
+then an hour of changes is loaded and ``ioc.transform.run`` is timed, dbt's start included, beside a rebuild of history
 in the same warehouse. Promise: the SQL of an hour costs at most ``_LIMIT`` of the rebuild's, and the figures of closed
 days stay.
 """
