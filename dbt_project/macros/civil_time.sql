@@ -40,3 +40,8 @@ the same batch give two short spans, not one that covers everything between them
     ) as numbered
     group by {{ key }}, span_no
 {% endmacro %}
+
+{# The civil day of an instant. #}
+{% macro local_day(instant) -%}
+    ({{ instant }} at time zone '{{ var("time_zone") }}')::date
+{%- endmacro %}

@@ -187,6 +187,6 @@ def _strange(random: Random, anchor: datetime) -> list[Life]:
     life = _taken_in("PA-DAU-ROI", random, sent, PILE, "Điện, nước sinh hoạt")
     name = {"ma": None, "ten": unicodedata.normalize("NFD", "UBND xã Hoằng Hóa")}
     day = (sent + timedelta(days=9)).astimezone(VIETNAM)
-    life.happens(sent + timedelta(hours=5), {"donViXuLy": name, "hanXuLy": f"{day:%d/%m/%Y}"})
+    life.happens(sent + timedelta(hours=5), {"donViXuLy": name, "hanXuLy": f"{day:%d/%m/%Y} 00:00:00"})
     lives.append(life)
     return lives
