@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alerts import incidents
 from ioc import warehouse
+from ioc.plain_text import PLAIN_SQL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
     from ioc.settings import Settings
 
-# "hac thanh" finds "Hạc Thành": letters without their marks, đ as d.
-_PLAIN = "replace(regexp_replace(normalize(lower({}), nfd), '[\u0300-\u036f]', '', 'g'), 'đ', 'd')"
-_WORDS = _PLAIN.format("coalesce(e.name_vi, '') || ' ' || i.entity_id || ' ' || r.title_vi || ' ' || r.title_en")
+_WORDS = PLAIN_SQL.format("coalesce(e.name_vi, '') || ' ' || i.entity_id || ' ' || r.title_vi || ' ' || r.title_en")
 
 _WHERE = f"""
 and (%(status)s = 'all' or i.status = %(status)s)
@@ -26,7 +25,7 @@ and (%(unit)s::text is null or i.unit_code = %(unit)s)
 and (%(kind)s::text is null or i.kind = %(kind)s)
 and (%(is_acked)s::boolean is null or %(is_acked)s
     = coalesce(i.ack_until > %(at)s and i.ack_void_at is null and i.ack_level >= i.level, false))
-and (%(text)s = '' or position({_PLAIN.format("%(text)s")} in {_WORDS}) > 0
+and (%(text)s = '' or position({PLAIN_SQL.format("%(text)s")} in {_WORDS}) > 0
     or length(%(text)s) >= 5 and starts_with('sc-' || i.incident_id::text, lower(%(text)s)))
 and (%(before)s::timestamptz is null or i.opened_at < %(before)s)
 """

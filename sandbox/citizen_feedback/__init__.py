@@ -1,1 +1,1 @@
-"""Stand-in of the citizens' feedback system: reports with their handling steps, over an interface with token and pages."""
+"""Stand-in of the citizens' feedback system: reports with their handling steps, over an interface."""

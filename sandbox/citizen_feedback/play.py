@@ -1,4 +1,4 @@
-"""The stand-in of "Phản hồi Thanh Hóa": a token, pages of reports, changes since a moment; orders as of every interface."""
+"""The stand-in of "Phản hồi Thanh Hóa": a token, pages of reports, changes since a moment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The lives of reports, planned from the seed: what the office writes into each, and when.
 
-A :class:`Life` collects what happens to one report; :func:`plan` makes ordinary lives, :mod:`.stories` the planted ones.
+A :class:`Life` collects what happens to one report; :func:`plan` makes ordinary lives, :mod:`.stories` planted ones.
 """
 
 from __future__ import annotations
@@ -124,6 +124,11 @@ def _day_of_life(random: Random, day: datetime) -> datetime:
     return day + timedelta(hours=hour, minutes=random.randrange(60), seconds=random.randrange(60))
 
 
+def _at_five(moment: datetime) -> datetime:
+    """Five o'clock in the afternoon of the day: when offices close."""
+    return moment.astimezone(VIETNAM).replace(hour=17, minute=0, second=0)
+
+
 def ordinary(key: str, random: Random, sent: datetime) -> Life:
     """A report whose life has nothing special."""
     life = Life(key)
@@ -141,15 +146,21 @@ def ordinary(key: str, random: Random, sent: datetime) -> Life:
         return life
     code = place.code if random.random() < 0.7 else department
     at = received + timedelta(hours=random.uniform(0.2, 6))
-    due = (received + timedelta(days=random.choice((7, 10, 15, 15)))).astimezone(VIETNAM).replace(hour=17, minute=0, second=0)
-    fields = {"trangThai": "Đang xử lý", "donViXuLy": typed(random, code)}
+    due = (
+        (received + timedelta(days=random.choice((7, 10, 15, 15))))
+        .astimezone(VIETNAM)
+        .replace(hour=17, minute=0, second=0)
+    )
+    fields: dict[str, Any] = {"trangThai": "Đang xử lý", "donViXuLy": typed(random, code)}
     if random.random() < 0.9:
         fields["hanXuLy"] = written(due)
     life.happens(at, fields, "Chuyển xử lý", fields["donViXuLy"])
     while random.random() < _TRANSFERRED:
         at += timedelta(hours=random.uniform(4, 60))
         unit = typed(random, department if code == place.code else place.code)
-        life.happens(at, {"donViXuLy": unit, "trangThai": random.choice(("Đang xử lý", "Đang xử lí"))}, "Chuyển xử lý", unit)
+        life.happens(
+            at, {"donViXuLy": unit, "trangThai": random.choice(("Đang xử lý", "Đang xử lí"))}, "Chuyển xử lý", unit
+        )
     if random.random() < _UNANSWERED:
         return life
     days = min(random.lognormvariate(1.55, 0.62), 24)
@@ -178,7 +189,7 @@ def close(life: Life, random: Random, answered: datetime) -> None:
 
 
 def plan(seed: int, anchor: datetime, days: int, ahead: int = 14) -> list[Change]:
-    """Every ordinary change of ``days`` of history up to ``anchor``, the stock before it, and ``ahead`` days to come."""
+    """Every ordinary change of ``days`` of history up to ``anchor``, the stock before it, ``ahead`` days to come."""
     midnight = anchor.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
     changes: list[Change] = []
     for day_number in range(-days - min(STOCK_DAYS, 2 * days), ahead):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.api import VIETNAM
 from sandbox.citizen_feedback import words
 from sandbox.citizen_feedback.reports import Life, close, commune, opening, typed, written
-from sandbox.store import Change
+
+if TYPE_CHECKING:
+    from sandbox.store import Change
 
 # The commune with the pile, and the wards of the surges (rubbish now, water a few hours after the anchor).
 PILE, RUBBISH, WATER = "15865", "16531", "14812"
@@ -25,8 +27,7 @@ def plan(seed: int, anchor: datetime) -> list[Change]:
     """The changes of all stories."""
     random = Random(f"{seed}:stories")
     lives = [
-        *_pile(random, anchor), *_surge(random, anchor, RUBBISH, "Môi trường", "Rác thải chưa được thu gom", -20, RUBBISH_COUNT),
-        *_surge(random, anchor, WATER, "Điện, nước sinh hoạt", "Mất nước nhiều ngày", 5, WATER_COUNT),
+        *_pile(random, anchor), *_rubbish(random, anchor), *_water(random, anchor),
         *_duplicates(random, anchor), *_former(random),
         _traveller(random, anchor), _reopened(random, anchor), _backwards(random, anchor), _future(random, anchor),
         _late(random, anchor), _no_deadline(random, anchor), *_strange(random, anchor),
@@ -55,23 +56,35 @@ def _pile(random: Random, anchor: datetime) -> list[Life]:
     lives = []
     for number in range(PILE_COUNT):
         sent = anchor - timedelta(days=26 - number * 0.4)
-        life = _taken_in(f"PA-DUONG-{number + 1:02d}", random, sent, PILE, "Hạ tầng kỹ thuật", title="Đường hỏng, nhiều ổ gà")
+        life = _taken_in(
+            f"PA-DUONG-{number + 1:02d}", random, sent, PILE, "Hạ tầng kỹ thuật", title="Đường hỏng, nhiều ổ gà"
+        )
         if number < 6:
             close(life, random, anchor + timedelta(hours=36 + number))
         lives.append(life)
     return lives
 
 
-def _surge(random: Random, anchor: datetime, place: str, topic: str, title: str, begin: int, count: int) -> list[Life]:
+def _surge(random: Random, keys: list[str], begin: datetime, place: str, topic: tuple[str, str]) -> list[Life]:
     """Many reports of one thing in one ward within fifteen hours."""
-    prefix = "PA-RAC" if begin < 0 else "PA-NUOC"
     lives = []
-    for number in range(count):
-        sent = anchor + timedelta(hours=begin + 15 * number / count)
-        life = _taken_in(f"{prefix}-{number + 1:02d}", random, sent, place, topic, title=title, personal=0.25)
+    for number, key in enumerate(keys):
+        sent = begin + timedelta(hours=15 * number / len(keys))
+        life = _taken_in(key, random, sent, place, topic[0], title=topic[1], personal=0.25)
         close(life, random, sent + timedelta(days=random.uniform(3, 8)))
         lives.append(life)
     return lives
+
+
+def _rubbish(random: Random, anchor: datetime) -> list[Life]:
+    keys = [f"PA-RAC-{number + 1:02d}" for number in range(RUBBISH_COUNT)]
+    topic = ("Môi trường", "Rác thải chưa được thu gom")
+    return _surge(random, keys, anchor - timedelta(hours=20), RUBBISH, topic)
+
+
+def _water(random: Random, anchor: datetime) -> list[Life]:
+    keys = [f"PA-NUOC-{number + 1:02d}" for number in range(WATER_COUNT)]
+    return _surge(random, keys, anchor + timedelta(hours=5), WATER, ("Điện, nước sinh hoạt", "Mất nước nhiều ngày"))
 
 
 def _duplicates(random: Random, anchor: datetime) -> list[Life]:
@@ -83,7 +96,12 @@ def _duplicates(random: Random, anchor: datetime) -> list[Life]:
         life = Life(f"{ORIGINAL}-TRUNG-{number + 1}")
         life.happens(at, opening(random, at, commune("14797"), "Trật tự đô thị", title="Karaoke gây ồn"))
         end = at + timedelta(hours=8)
-        fields = {"trangThai": "Trùng", "thoiGianTiepNhan": written(end), "thoiGianXuLyXong": written(end), "maPhanAnhGoc": ORIGINAL}
+        fields = {
+            "trangThai": "Trùng",
+            "thoiGianTiepNhan": written(end),
+            "thoiGianXuLyXong": written(end),
+            "maPhanAnhGoc": ORIGINAL,
+        }
         life.happens(end, fields, "Đánh dấu trùng")
         lives.append(life)
     return lives
@@ -101,7 +119,9 @@ def _former(random: Random) -> list[Life]:
         received = sent + timedelta(hours=5)
         unit = {"ma": None, "ten": f"UBND {name[0].lower()}{name[1:]}"}
         life.happens(received, {"trangThai": "Đã tiếp nhận", "thoiGianTiepNhan": written(received)}, "Tiếp nhận")
-        life.happens(received + timedelta(hours=2), {"trangThai": "Đang xử lý", "donViXuLy": unit}, "Chuyển xử lý", unit)
+        life.happens(
+            received + timedelta(hours=2), {"trangThai": "Đang xử lý", "donViXuLy": unit}, "Chuyển xử lý", unit
+        )
         close(life, random, received + timedelta(days=4 + number % 11))
         lives.append(life)
     return lives
@@ -142,11 +162,9 @@ def _future(random: Random, anchor: datetime) -> Life:
     sent = anchor - timedelta(days=2)
     fields = opening(random, sent, commune("14812"), "Y tế") | {"thoiGianGui": written(sent + timedelta(days=4))}
     life.happens(sent, fields)
-    life.happens(
-        sent + timedelta(hours=3),
-        {"trangThai": "Đã tiếp nhận", "thoiGianTiepNhan": written(sent + timedelta(days=4)), "donViXuLy": typed(random, "SYT")},
-        "Tiếp nhận", step_at=sent + timedelta(days=4),
-    )  # fmt: skip
+    ahead = sent + timedelta(days=4)
+    fields = {"trangThai": "Đã tiếp nhận", "thoiGianTiepNhan": written(ahead), "donViXuLy": typed(random, "SYT")}
+    life.happens(sent + timedelta(hours=3), fields, "Tiếp nhận", step_at=ahead)
     answered = anchor - timedelta(days=1)
     life.happens(answered, {"trangThai": "Đã trả lời", "thoiGianXuLyXong": written(answered)}, "Trả lời")
     return life
@@ -165,11 +183,13 @@ def _late(random: Random, anchor: datetime) -> Life:
 
 def _no_deadline(random: Random, anchor: datetime) -> Life:
     """The source names no deadline: the province's seventeen days count."""
-    return _taken_in(NO_DEADLINE, random, anchor - timedelta(days=16, hours=5), "15016", "Hạ tầng kỹ thuật", due_days=None)
+    return _taken_in(
+        NO_DEADLINE, random, anchor - timedelta(days=16, hours=5), "15016", "Hạ tầng kỹ thuật", due_days=None
+    )
 
 
 def _strange(random: Random, anchor: datetime) -> list[Life]:
-    """A status, a unit, a field and a commune that no table knows; a name spelled with loose marks; a deadline without time."""
+    """A status, units, a field and a commune that no table knows; a name with loose marks; a deadline without time."""
     lives = []
     for number, unit in enumerate(words.UNKNOWN_UNITS):
         sent = anchor - timedelta(days=4 + number)

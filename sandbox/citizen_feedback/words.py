@@ -1,4 +1,4 @@
-"""The words of the stand-in's reports: fields, channels, places and units as people type them, and fictitious senders."""
+"""The words of the stand-in's reports: fields, channels, units as people type them, and fictitious senders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 FIELDS: dict[str, tuple[int, str, tuple[str, ...], tuple[str, ...]]] = {
     "Môi trường": (
         22, "SNNMT",
-        ("Rác thải chưa được thu gom", "Mùi hôi từ trang trại chăn nuôi", "Đốt rơm rạ gây khói", "Nước thải đổ ra mương"),
-        ("Rác để quá ba ngày tại ngã ba đầu thôn, bốc mùi.", "Khói dày vào buổi tối, ảnh hưởng người già và trẻ nhỏ.",
+        ("Rác thải chưa được thu gom", "Mùi hôi từ trang trại chăn nuôi", "Đốt rơm rạ gây khói", "Nước thải ra mương"),
+        ("Rác để quá ba ngày tại ngã ba đầu thôn, bốc mùi.", "Khói dày vào buổi tối, ảnh hưởng trẻ nhỏ.",
          "Nước thải màu đen chảy ra mương tưới tiêu của thôn."),
     ),
     "Hạ tầng kỹ thuật": (
@@ -25,7 +25,7 @@ FIELDS: dict[str, tuple[int, str, tuple[str, ...], tuple[str, ...]]] = {
     "Đất đai, xây dựng": (
         14, "SXD",
         ("Xây dựng không phép", "Chậm cấp giấy chứng nhận", "Lấn chiếm đất công"),
-        ("Công trình cơi nới lấn ra ngõ đi chung.", "Hồ sơ nộp đã lâu chưa có kết quả.", "Bãi đất công bị rào lại để kinh doanh."),
+        ("Công trình cơi nới lấn ra ngõ đi chung.", "Hồ sơ nộp đã lâu chưa có kết quả.", "Bãi đất công bị rào lại."),
     ),
     "Trật tự đô thị": (
         9, "SXD", ("Lấn chiếm vỉa hè", "Karaoke gây ồn", "Họp chợ lòng đường"),
@@ -43,12 +43,12 @@ FIELDS: dict[str, tuple[int, str, tuple[str, ...], tuple[str, ...]]] = {
         6, "CAT", ("Tụ tập gây rối", "Mất trộm nhiều nơi"), ("Thanh niên tụ tập đua xe vào đêm thứ bảy.",),
     ),
     "An toàn thực phẩm": (
-        4, "SYT", ("Quán ăn mất vệ sinh", "Thực phẩm không rõ nguồn gốc"), ("Nhiều người đau bụng sau khi ăn tại quán.",),
+        4, "SYT", ("Quán ăn mất vệ sinh", "Thực phẩm không rõ nguồn"), ("Nhiều người đau bụng sau khi ăn tại quán.",),
     ),
     "Y tế": (3, "SYT", ("Thái độ phục vụ", "Chờ khám quá lâu"), ("Người bệnh phải chờ cả buổi sáng.",)),
-    "Giáo dục": (3, "SGDDT", ("Các khoản thu đầu năm", "Dạy thêm trái quy định"), ("Đề nghị làm rõ các khoản thu của lớp.",)),
+    "Giáo dục": (3, "SGDDT", ("Khoản thu đầu năm", "Dạy thêm trái quy định"), ("Đề nghị làm rõ các khoản thu.",)),
     "Hành vi cán bộ, công chức": (2, "SNV", ("Cán bộ hướng dẫn chưa rõ",), ("Phải đi lại ba lần mới đủ giấy tờ.",)),
-    "Vướng mắc của doanh nghiệp": (1, "STC", ("Thủ tục đầu tư kéo dài",), ("Doanh nghiệp chờ ý kiến thẩm định quá lâu.",)),
+    "Vướng mắc của doanh nghiệp": (1, "STC", ("Thủ tục đầu tư kéo dài",), ("Doanh nghiệp chờ thẩm định quá lâu.",)),
     "Khác": (1, "VPUB", ("Góp ý chung",), ("Đề nghị công khai lịch tiếp dân trên trang thông tin của xã.",)),
 }  # fmt: skip
 CHANNELS = {"Ứng dụng di động": 45, "Website": 25, "Zalo": 20, "Facebook": 7, "Tổng đài": 3}

@@ -1,4 +1,4 @@
-"""The sandbox's office of citizens' feedback behind a real port, with a clock that a test moves, and its store read in Python."""
+"""The sandbox's office of citizens' feedback behind a real port, with a clock that a test moves."""
 
 from __future__ import annotations
 

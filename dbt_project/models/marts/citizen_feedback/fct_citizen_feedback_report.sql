@@ -1,6 +1,10 @@
 {{ config(
     incremental_strategy='refill',
-    indexes=[{'columns': ['report_code'], 'unique': true}, {'columns': ['unit_code', 'begun_at']}]
+    indexes=[{'columns': ['report_code'], 'unique': true}, {'columns': ['unit_code', 'begun_at']}],
+    post_hook=[
+        "create index if not exists fct_citizen_feedback_report_words on {{ this }}"
+        ~ " using gin (to_tsvector('simple'::regconfig, search_text))"
+    ]
 ) }}
 -- Each report as it stands, with what its life amounts to. Response time runs from receipt to the answer that counts.
 with life as (
