@@ -1,9 +1,9 @@
 """Search over citizens' texts: the portal's own search through its index, against looking into every text.
 
-An embedded PostgreSQL of its own with 200,000 reports of a few invented sentences. ``portal.domains.citizen_feedback.search``
-answers through ``to_tsvector`` and its GIN index; the peer folds and looks into each text with ``position``, as a search
-without an index does (the portal's search over incidents, which are few). Both look for the same two words and must
-find the same reports. Promise: the median of the index is at least ten times as fast.
+An embedded PostgreSQL of its own with 200,000 reports of a few invented words. ``portal.domains.citizen_feedback``
+searches through ``to_tsvector`` and its GIN index; the peer folds and looks into each text with ``position``, as a
+search without an index does (the portal's search over incidents, which are few). Both look for the same two words and
+must find the same reports. Promise: the median of the index is at least ten times as fast.
 """
 
 from __future__ import annotations
@@ -62,11 +62,10 @@ def run(*, quick: bool = False) -> dict[str, Any]:
         wanted = Settings(home=Path(folder), port_base=41000, warehouse_url=None)
         settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
         server = EmbeddedPostgres(settings)
-        server.initialise()
         server.start_detached()
         database = Database(settings)
         try:
-            warehouse.create(settings)
+            server.prepare()
             warehouse.migrate(settings)
             _fill(settings, count)
             database.open()
