@@ -75,6 +75,8 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
         here = Path(__file__).parent
         # A domain brings its serving tables in a file of its own.
         for sample in (here / "serving.sql", *sorted(here.glob("serving/*.sql"))):
+            # Whoever owns a table decides who may read it: in the warehouse that is dbt's role.
+            connection.execute("set role ioc_transformer")
             connection.execute(sample.read_text(encoding="utf-8"))
     log_path = settings.home / "superset.log"
     with log_path.open("wb") as log:

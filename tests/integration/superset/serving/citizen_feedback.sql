@@ -1,7 +1,5 @@
 -- The serving tables of citizens' feedback, filled for three units and 40 days up to now. Same columns and types as dbt's
 -- contracts.
-set role ioc_transformer;
-set timezone = 'Asia/Ho_Chi_Minh';
 
 create table serving.rpt_citizen_feedback_report as
 select
@@ -69,5 +67,3 @@ group by 1, 2, 3, 4, 5, 6, 7;
 create table serving.rpt_citizen_feedback_text as
 select report_code, unit_code, title, title as content, 'rac thai'::text as search_text, begun_at
 from serving.rpt_citizen_feedback_report;
-
-reset role;
