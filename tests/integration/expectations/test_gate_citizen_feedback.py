@@ -86,7 +86,7 @@ def test_each_fault_is_caught_by_its_expectation_and_a_clean_batch_passes(settin
                     f"create temp table copied on commit drop as select * from raw_citizen_feedback.{entity} "
                     f"where _batch_id = {clean}".encode()
                 )
-                connection.execute("update copied set _batch_id = %s", (batch,))
+                connection.execute("update copied set _batch_id = %s, _row_hash = gen_random_uuid()", (batch,))
                 if entity == table:
                     connection.execute(f"update copied set {change}".encode())
                 connection.execute(f"insert into raw_citizen_feedback.{entity} select * from copied".encode())
