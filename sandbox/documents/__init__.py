@@ -1,0 +1,1 @@
+"""The office of documents: incoming, outgoing and internal, behind one login."""
