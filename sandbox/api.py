@@ -135,6 +135,7 @@ class Interface:
         token_s: Life of a token by the office's clock.
         counts: Whether an answer says how many records there are.
         per_minute: Questions per minute of real time before 429; 0 = no limit.
+        tokens: Tokens in force, shared with other lists behind the same login.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class Interface:
         token_s: float = 3600,
         counts: bool = True,
         per_minute: int = 0,
+        tokens: dict[str, datetime] | None = None,
     ) -> None:
         self.store, self.path = store, path
         self.key_field, self.changed_field = key_field, changed_field
@@ -162,7 +164,7 @@ class Interface:
         self.questions: list[Question] = []
         self._faults: list[Fault] = []
         self._meanwhile: list[tuple[int, Callable[[], None]]] = []
-        self._tokens: dict[str, datetime] = {}
+        self._tokens: dict[str, datetime] = {} if tokens is None else tokens
         self._asked_at: list[float] = []
         self.router = self._routes()
 
@@ -198,15 +200,15 @@ class Interface:
     def _routes(self) -> APIRouter:
         router = APIRouter()
         router.add_api_route(self.path, self._records, methods=["GET", "POST"])
-        router.add_api_route(f"{self.path}/{{key}}/xem", self._item, methods=["GET"])
-        router.add_api_route("/token", self._token, methods=["POST"])
+        router.add_api_route(f"{self.path}/{{key}}/xem", self.item, methods=["GET"])
+        router.add_api_route("/token", self.token, methods=["POST"])
         router.add_api_route("/fault", self._order_fault, methods=["POST"])
         router.add_api_route("/change", self._order_change, methods=["POST"])
         router.add_api_route("/clock", self._order_clock, methods=["POST"])
         router.add_api_route("/questions", self._log, methods=["GET"])
         return router
 
-    def _item(self, key: str) -> HTMLResponse:
+    def item(self, key: str) -> HTMLResponse:
         """The page of one record, as the office's own system shows it to its people."""
         record = self.store.records().get(key)
         if record is None:
@@ -232,7 +234,8 @@ class Interface:
 
     # -- the office ----------------------------------------------------------------------------------------------------
 
-    async def _token(self, request: Request) -> Response:
+    async def token(self, request: Request) -> Response:
+        """Buys a token with user and password, or with a refresh token."""
         body = await request.body()
         given = json.loads(body) if "json" in request.headers.get("content-type", "") else dict(await request.form())
         if broken := await self._struck("token"):

@@ -41,13 +41,13 @@ sent as (
     select distinct unit_code_sent, unit_name_sent, {{ local_day('valid_from') }} as on_day from {{ relation }}
 ),
 
-named as (
+named as materialized (
     select unit_name_sent, {{ normalised_name('unit_name_sent') }} as name_key
     from (select distinct unit_name_sent from sent where unit_name_sent is not null) as n
 ),
 
 -- A name that two units bear on that day says nothing.
-by_name as (
+by_name as materialized (
     select s.unit_name_sent, s.on_day, min(n.unit_code) as unit_code
     from (select distinct unit_name_sent, on_day from sent) as s
     inner join named as k on s.unit_name_sent = k.unit_name_sent
@@ -57,7 +57,7 @@ by_name as (
     having count(distinct n.unit_code) = 1
 ),
 
-unit as (
+unit as materialized (
     select
         s.unit_code_sent,
         s.unit_name_sent,

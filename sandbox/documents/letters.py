@@ -146,9 +146,14 @@ class Letter:
         due = due_text(self.due)
         self._steps.append(
             {
-                "thuTu": len(self._steps) + 1, "thoiDiem": written(at), "hanhDong": action, "donVi": unit,
-                "trangThai": self._now["trangThai"], "han": due, "daXoa": self._now["daXoa"],
-            }  # fmt: skip
+                "thuTu": len(self._steps) + 1,
+                "thoiDiem": written(at),
+                "hanhDong": action,
+                "donVi": unit,
+                "trangThai": self._now["trangThai"],
+                "han": due,
+                "daXoa": self._now["daXoa"],
+            }
         )
         self._now |= {"donViXuLy": unit, DUE[self.kind]: due, "quaTrinh": list(self._steps)}
         self.changes.append(Change(at.astimezone(UTC), self.key, dict(self._now)))

@@ -1,4 +1,4 @@
-"""What arrives on a day, and what becomes of it: decided by seed and day alone, so that the same seed tells the same."""
+"""What arrives on a day, and what becomes of it: decided by seed and day alone, so the same seed tells the same."""
 
 from __future__ import annotations
 
@@ -108,11 +108,9 @@ def _end(rng: Random, letter: Letter, *, late: bool) -> None:
         letter.finish(_working(max(due, letter.last_at) + timedelta(days=days), rng))
     else:
         room = max(due - letter.last_at, timedelta(hours=1))
-        letter.finish(min(_working(letter.last_at + room * rng.uniform(0.15, 0.9), rng), due - timedelta(seconds=1)))
-        if letter.changes[-1].at < letter.changes[-2].at:
-            # Due within the hour in which it came: done at once.
-            letter.changes.pop()
-            letter.finish(letter.last_at + timedelta(minutes=1))
+        done = min(_working(letter.last_at + room * rng.uniform(0.15, 0.9), rng), due - timedelta(seconds=1))
+        # Due within the hour in which it came: done at once.
+        letter.finish(max(done, letter.last_at + timedelta(minutes=1)))
     if rng.random() < 0.02:
         letter.reopen(_working(letter.last_at + timedelta(hours=rng.uniform(2, 30)), rng))
         letter.finish(_working(letter.last_at + timedelta(hours=rng.uniform(5, 60)), rng))
@@ -140,7 +138,9 @@ def _forwarded(rng: Random, registered: datetime, *, urgent: bool) -> datetime:
             datetime.combine(registered.date(), time(19), VIETNAM),
         )
     next_day = registered + timedelta(days=1 if chance < 0.97 else rng.randint(2, 4))
-    return _working(datetime.combine(next_day.date(), time(7, 30), VIETNAM) + timedelta(minutes=rng.uniform(0, 90)), rng)
+    return _working(
+        datetime.combine(next_day.date(), time(7, 30), VIETNAM) + timedelta(minutes=rng.uniform(0, 90)), rng
+    )
 
 
 def _at_work(rng: Random, day: date) -> datetime:

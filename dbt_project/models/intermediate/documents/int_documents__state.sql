@@ -151,8 +151,13 @@ select
     end as finished_at,
     r.is_deleted,
     (r.status_group <> 'withdrawn' and not r.is_deleted) as is_counted,
+    -- The run that heard of it first: what is older than the earliest such state did not change.
+    {{ 'coalesce(k.told_run, ' ~ run_seq() ~ ')' if is_increment() else run_seq() }} as told_run,
     {{ run_seq() }} as run_seq
 from runs as r
+{% if is_increment() %}
+    left join {{ this }} as k on r.kind = k.kind and r.document_id = k.document_id and r.state_no = k.state_no
+{% endif %}
 left join unit as u
     on
         r.unit_code_sent is not distinct from u.unit_code_sent
