@@ -30,6 +30,7 @@ _MOST_DIGITS = 15
 _MOST_DECIMALS = 50
 _DEEPEST = 100
 _BOOLEANS = {"true": "t", "1": "t", "co": "t", "yes": "t", "false": "f", "0": "f", "khong": "f", "no": "f"}
+_LOOSE = ("%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%Y %H:%M", "%d-%m-%Y %H:%M", "%Y/%m/%d %H:%M")
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y%m%d")
 
 
@@ -280,7 +281,7 @@ def _moment(found: Any, column: Field) -> datetime | None:
         elif column.format and "%" in column.format:
             result = moment_as(text, column.format)
         elif isinstance(found, str):
-            result = moment(text) or datetime.fromisoformat(text)
+            result = moment(text) or _loosely(text) or datetime.fromisoformat(text)
     except (ValueError, ArithmeticError, OSError):
         result = None
     if result is None or result.year > 9000:
@@ -289,6 +290,11 @@ def _moment(found: Any, column: Field) -> datetime | None:
     if result.year == 1:
         return None
     return result if result.tzinfo else result.replace(tzinfo=VIETNAM)
+
+
+def _loosely(text: str) -> datetime | None:
+    """A day alone is its midnight, as it is in ISO 8601; a time may come without seconds."""
+    return next((moment for layout in _LOOSE if (moment := moment_as(text, layout)) is not None), None)
 
 
 def _date(found: Any, column: Field) -> date | None:
