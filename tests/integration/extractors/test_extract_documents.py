@@ -55,7 +55,8 @@ class TestIncoming(Documents, ApiConformance):
     def test_a_deadline_may_be_a_day_a_moment_or_none_and_is_kept_as_sent(
         self, settings: Settings, office: Interface
     ) -> None:
-        for number, due in enumerate(("2026-03-05", "05/03/2026 16:30", "2026-03-05T16:30:00+07:00", None, "05/03/2026")):
+        sent = ("2026-03-05", "05/03/2026 16:30", "2026-03-05T16:30:00+07:00", None, "05/03/2026")
+        for number, due in enumerate(sent):
             office.store.change(self.key(number), self.fields(0) | {"hanXuLy": due})
         self.load(office)
         rows = self.query(

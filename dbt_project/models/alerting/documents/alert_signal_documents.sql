@@ -4,15 +4,18 @@
         "{{ upsert_entities('unit', ref('dim_unit_today'), 'unit_code', 'unit_name', 'unit_code', 'longitude', 'latitude') }}"
     ]
 ) }}
--- How many documents of a unit are overdue or near their deadline at every second hour up to the last reading, counted from what
--- was true then. Each run says the last days again; only what differs from what was said is an event (upsert_signals).
+-- How many documents of a unit are overdue or near their deadline at every second hour up to the last reading, counted from
+-- what was true then. Each run says the last days again; only what differs from what was said is an event (upsert_signals).
 with mark as (
     select m.period_end
     from {{ ref('stg_documents__reading') }} as r
     cross join lateral generate_series(
-        date_trunc('hour', r.read_until) - {{ var('documents_signal_days') }} * interval '1 day', r.read_until, interval '1 hour'
+        date_trunc('hour', r.read_until) - {{ var('documents_signal_days') }} * interval '1 day', r.read_until,
+        interval '1 hour'
     ) as m (period_end)
-    where extract(hour from m.period_end at time zone '{{ var("time_zone") }}')::integer % {{ var('documents_signal_hours') }} = 0
+    where
+        extract(hour from m.period_end at time zone '{{ var("time_zone") }}')::integer
+        % {{ var('documents_signal_hours') }} = 0
 ),
 
 stood as (
@@ -24,7 +27,7 @@ stood as (
         {{ document_flags('s', 'm.period_end') }}
     from mark as m
     inner join {{ ref('int_documents__state') }} as s
-        on s.valid_from <= m.period_end and s.valid_to > m.period_end
+        on m.period_end >= s.valid_from and m.period_end < s.valid_to
     where s.is_counted and s.unit_code <> '?'
 ),
 
@@ -55,7 +58,10 @@ cross join lateral (
     -- A share of a handful says nothing.
     (
         'documents.overdue_share_pct',
-        case when c.open_count >= {{ var('documents_least_for_share') }} then round(100.0 * c.overdue_count / c.open_count, 2) end,
+        case
+            when c.open_count >= {{ var('documents_least_for_share') }}
+                then round(100.0 * c.overdue_count / c.open_count, 2)
+        end,
         case when c.open_count >= {{ var('documents_least_for_share') }} then 'ok' else 'insufficient' end
     )
 ) as v (signal_code, value, quality)

@@ -4,9 +4,9 @@
     meta={'reads': ['published']}
 ) }}
 -- What every document was, from when until when. As of an instant it is what was said last among what claims to have been so
--- by then: a status that goes backwards, a clock put back and two contents under one time of change all end as the last word,
--- and a reading never changes what was true before its own time of change. Between two readings, and before the first one, the
--- document's own log tells the steps; where a source has no log, the dates of the first reading do.
+-- by then: a status that goes backwards, a clock put back and two contents under one time of change all end as the last
+-- word, and a reading never changes what was true before its own time of change. Between two readings, and before the first
+-- one, the document's own log tells the steps; where a source has no log, the dates of the first reading do.
 with touched as (
     select kind, document_id from {{ ref('stg_documents__version') }}
     where publish_seq > {{ since('published') }}
@@ -67,14 +67,14 @@ point as (
     from opening
     union all
     select
-        o.kind, o.document_id, 0, 1, o.finished_at, 1, o.finished_at, o.unit_code_sent, o.unit_name_sent, o.due_at,
-        o.status_code, o.finished_at, false
+        o.kind, o.document_id, 0, 1, o.finished_at as place_at, 1, o.finished_at as happened_at, o.unit_code_sent,
+        o.unit_name_sent, o.due_at, o.status_code, o.finished_at, false
     from opening as o
     where o.finished_at between o.registered_at and o.happened_at
     union all
     select
-        kind, document_id, publish_seq, 0, happened_at, step_number, happened_at, unit_code_sent, unit_name_sent, due_at,
-        status_code, null, is_deleted
+        kind, document_id, publish_seq, 0, happened_at as place_at, step_number, happened_at, unit_code_sent, unit_name_sent,
+        due_at, status_code, null, is_deleted
     from step
     union all
     select
@@ -147,7 +147,10 @@ select
     -- A source that does not say when it was finished: when it was first seen so.
     case
         when r.status_group = 'finished'
-            then coalesce(r.finished_at, min(r.valid_from) over (partition by r.kind, r.document_id, r.run_no, r.status_group))
+            then coalesce(
+                r.finished_at,
+                min(r.valid_from) over (partition by r.kind, r.document_id, r.run_no, r.status_group)
+            )
     end as finished_at,
     r.is_deleted,
     (r.status_group <> 'withdrawn' and not r.is_deleted) as is_counted,

@@ -3,9 +3,9 @@
     indexes=keyed(['day', 'kind', 'unit_code']),
     meta={'reads': ['int_documents__state'], 'newest': 'day'}
 ) }}
--- How the documents of a unit stood at the end of each closed day: a day is closed once all lists have been read past its end.
--- The figures come from what was true then, so a later change moves none of them; a reading that says something of the past
--- has its days counted again.
+-- How the documents of a unit stood at the end of each closed day: a day is closed once all lists have been read past its
+-- end. The figures come from what was true then, so a later change moves none of them; a reading that says something of the
+-- past has its days counted again.
 with bound as (
     select
         {{ local_day('r.read_until') }} - 1 as last_day,
@@ -46,7 +46,7 @@ stood as (
         {{ document_flags('s', 'd.ended_at') }}
     from day as d
     inner join {{ ref('int_documents__state') }} as s
-        on s.valid_from < d.ended_at and s.valid_to >= d.ended_at and s.valid_from < s.valid_to
+        on d.ended_at > s.valid_from and d.ended_at <= s.valid_to
     where s.is_counted
 ),
 

@@ -1,4 +1,5 @@
--- How documents stood at the end of each closed day, by list and unit; what belonged to a unit that has gone counts with its heirs.
+-- How documents stood at the end of each closed day, by list and unit; what belonged to a unit that has gone counts with its
+-- heirs.
 with today as (
     select
         f.day,
