@@ -64,7 +64,10 @@ span as materialized (
     select
         d.*,
         ref.add_work_days(d.calendar_code, d.registered_on, d.most_work_days) as forward_due_on,
-        ref.work_days_between(d.calendar_code, d.registered_on, d.forwarded_on) as forward_work_days
+        case
+            when d.forwarded_on is not null
+                then ref.work_days_between(d.calendar_code, d.registered_on, d.forwarded_on)
+        end as forward_work_days
     from (
         select distinct calendar_code, most_work_days, registered_on, coalesce(forwarded_on, 'infinity') as until,
             forwarded_on
