@@ -1,0 +1,1 @@
+"""The vessel monitoring system, the registry and the ports' reports, played for a fictitious fleet."""
