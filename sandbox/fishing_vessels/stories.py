@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sandbox.fishing_vessels.fleet import Vessel
 
-# Vessels with a voyage of their own: (from hour, to hour, latitude, longitude) after leaving port and before coming back.
+# Vessels with a voyage of their own: (from hour, to hour, latitude, longitude), between leaving port and coming back.
 # At these latitudes the line runs along 107.1594 E (points 16 and 17) or turns south-east below 18.71 N.
 _PLACES: dict[int, list[tuple[float, float, float, float]]] = {
     # Near: comes within 3.4 miles, turns back.

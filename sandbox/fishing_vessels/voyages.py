@@ -13,7 +13,7 @@ from sandbox.fishing_vessels.fleet import Vessel, zone_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Grounds by zone: (south, north, west, east, radius of the circle), degrees. All lie well inside their zone and far from
+# Grounds by zone: (south, north, west, east, radius of the circle), degrees. All lie inside their zone and far from
 # the delimitation line, so that every alarm has a story behind it.
 _GROUNDS = {
     "khoi": (18.95, 19.65, 106.52, 106.88, 0.06),
