@@ -29,13 +29,23 @@ _PLACES: dict[int, list[tuple[float, float, float, float]]] = {
     # Near, with one fix just beyond the line: an error of the position, no crossing.
     4: [(-80, -54, 18.95, 106.80), (-50, -44, 18.95, 107.150), (-40, -30, 18.95, 106.80)],
     # Heads for the line now.
-    5: [(-40, -8, 19.05, 106.70), (1, 3, 19.05, 107.13), (9, 20, 19.05, 106.70)],
+    5: [(-40, -9, 19.05, 106.70), (-1, 3, 19.05, 107.13), (9, 20, 19.05, 106.70)],
     # Lost: six hours, ten days.
     6: [(-60, 30, 19.30, 106.60)],
     7: [(-330, 200, 19.20, 106.70)],
     # A vessel of 15 m and more that fishes in the inner zone.
     11: [(-14, 10, 19.50, 106.14)],
     12: [(-200, -180, 19.30, 106.70)],
+    # At sea when it matters: a jump, calls for help, late, repeated and impossible messages.
+    3: [(-60, 30, 19.00, 106.60)],
+    9: [(-40, 30, 19.28, 106.58)],
+    10: [(-130, -60, 19.35, 106.62)],
+    13: [(-130, -40, 19.22, 106.66)],
+    14: [(-90, 20, 19.44, 106.64)],
+    15: [(-110, -10, 19.12, 106.56)],
+    16: [(-80, 10, 19.33, 106.70)],
+    17: [(-100, 0, 19.08, 106.74)],
+    25: [(-60, 10, 19.40, 106.70)],
     # Stands three miles off Lạch Hới when its device falls silent; the port reports its arrival.
     20: [(-60, -34, 19.40, 106.60), (-30, -29.8, 19.755, 105.96)],
     # Crosses, falls silent, and calls for help after the anchor.

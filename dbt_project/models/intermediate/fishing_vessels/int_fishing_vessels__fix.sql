@@ -42,7 +42,7 @@ message as (
 device as materialized (select * from {{ ref('stg_fishing_vessels__device') }}),
 
 -- The registry says whose device it is; the number that comes with the message stands where the registry is silent.
-named as (
+named as materialized (
     select
         m.message_id as fix_id,
         coalesce(
@@ -74,9 +74,9 @@ named as (
     ) as d on true
 ),
 
-parameter as ({{ vessel_parameters('named') }}),
+parameter as materialized ({{ vessel_parameters('named') }}),
 
-judged as (
+judged as materialized (
     select
         n.*,
         p.gps_accuracy_nm,
@@ -101,7 +101,8 @@ placed as (
     from judged as j
 ),
 
-spaced as (select j.*, {{ in_space('j.plain_latitude', 'j.plain_longitude') }} from placed as j),
+-- Computed once per place: the planner would otherwise do it anew for every stretch of every line.
+spaced as materialized (select j.*, {{ in_space('j.plain_latitude', 'j.plain_longitude') }} from placed as j),
 
 segment as materialized (select * from {{ ref('stg_fishing_vessels__line_segment') }}),
 

@@ -36,7 +36,7 @@ ordered as (
     window vessel as (partition by f.vessel_code order by f.ordered_at, f.received_at, f.fix_id)
 ),
 
-parameter as ({{ vessel_parameters('ordered') }}),
+parameter as materialized ({{ vessel_parameters('ordered') }}),
 
 message as materialized (
     select

@@ -47,7 +47,7 @@ hour as (
     cross join lateral generate_series(date_trunc('hour', s.from_at) - interval '1 hour', s.until_at, interval '1 hour') as h (hour_at)
 ),
 
-parameter as ({{ vessel_parameters('hour') }}),
+parameter as materialized ({{ vessel_parameters('hour') }}),
 
 event as materialized (select * from {{ ref('stg_fishing_vessels__port_event') }}),
 
