@@ -80,7 +80,7 @@ known as (
         e.happened_at as event_at, e.direction,
         w.ordered_at as heard_at, w.line_level, w.wrong_zone_since, w.sos_since,
         -- A report of the port outweighs older messages, and only those.
-        case when e.happened_at > u.ordered_at then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
+        case when e.happened_at > coalesce(u.ordered_at, '-infinity') then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
             else u.port_code end as port_code
     from hour as h
     inner join parameter as p on h.day = p.day
@@ -107,9 +107,10 @@ known as (
 silence as (
     select
         k.*,
-        k.port_code is null as is_at_sea,
+        -- Nobody knows where a vessel is of which nothing usable was heard.
+        k.port_code is null and coalesce(k.fix_at, k.event_at) is not null as is_at_sea,
         case
-            when k.port_code is not null then 0
+            when k.port_code is not null or coalesce(k.fix_at, k.event_at) is null then 0
             else round(greatest(
                 extract(epoch from k.hour_at - greatest(k.heard_at, case when k.direction = 'ra' then k.event_at end)) / 3600
                 - (now_.dead_hours - coalesce(then_.dead_hours, 0)), 0

@@ -7,7 +7,7 @@ state as (
     select
         d.*,
         t.as_of_at,
-        u.ordered_at as measured_at, u.latitude, u.longitude, u.speed_kn, u.course_deg, u.line_distance_nm, u.zone_code,
+        u.ordered_at as measured_at, e.happened_at as called_at, u.latitude, u.longitude, u.speed_kn, u.course_deg, u.line_distance_nm, u.zone_code,
         w.ordered_at as heard_at, w.line_level, w.is_device_mismatch, w.registration_sent,
         w.wrong_zone_since is not null as is_wrong_zone,
         w.sos_since is not null as is_sos,
@@ -16,8 +16,7 @@ state as (
         coalesce(h.heard_at = w.ordered_at and h.is_silent, false) as is_silent,
         coalesce(h.heard_at = w.ordered_at and h.is_silent_long, false) as is_silent_long,
         case
-            when w.vessel_code is null then null
-            when e.happened_at > u.ordered_at then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
+            when e.happened_at > coalesce(u.ordered_at, '-infinity') then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
             else u.port_code
         end as port_code
     from {{ ref('dim_vessel') }} as d
@@ -51,10 +50,10 @@ state as (
 judged as (
     select
         s.*,
-        s.heard_at is not null and s.port_code is null as is_at_sea,
+        coalesce(s.measured_at, s.called_at) is not null and s.port_code is null as is_at_sea,
         case
-            when s.heard_at is null then 'chua_co_ban_tin'
             when s.is_sos then 'sos'
+            when coalesce(s.measured_at, s.called_at) is null then 'chua_co_vi_tri'
             when s.line_level = 2 then 'vuot_ranh_gioi'
             when s.port_code is not null then 'trong_cang'
             when s.is_silent_long then 'mat_ket_noi_10_ngay'
