@@ -139,7 +139,7 @@ _STORIES: dict[int, Callable[[list[Message]], list[Message]]] = {
     4: _change(-47.6, -46.6, longitude=107.164),
     6: _silent(-9, 20),
     7: _silent(-264, 400),
-    8: _silent(-360, 400),
+    8: _silent(-300, 400),
     9: _change(-5, 3, alarm="SOS"),
     10: _help,
     13: _late,

@@ -90,7 +90,8 @@ def _judge(
             good.append((at, (record["viDo"], record["kinhDo"])))
         if fault != "trung_lap":
             is_sos = record["canhBao"] == "SOS"
-        seen.add(record["thoiDiem"])
+        if not record["future"]:
+            seen.add(record["thoiDiem"])
     if is_sos:
         truth.sos.add(vessel)
     if not good:

@@ -5,8 +5,8 @@
         "{{ upsert_entities('vessel', ref('dim_vessel'), 'vessel_code', 'vessel_code', 'unit_code') }}"
     ]
 ) }}
--- A vessel speaks to the alert engine while something is the matter, and once when it is over: calm rows are not written, unless
--- they correct one that was.
+-- A vessel speaks to the alert engine while something is the matter, and once when it is over: calm rows are not written,
+-- unless they correct one that was.
 with message as (
     select s.signal_code, f.vessel_code, f.ordered_at as period_end, s.value, f.is_change
     from {{ ref('fct_vessel_fix') }} as f
@@ -24,8 +24,9 @@ with message as (
 
 hour as (
     select
-        'fishing_vessels.silence_h' as signal_code, h.vessel_code, h.hour_at as period_end, h.silent_h as value, h.is_silent,
-        exists (
+        'fishing_vessels.silence_h' as signal_code, h.vessel_code, h.hour_at as period_end, h.silent_h as value,
+        h.is_silent,
+        exists(
             select from {{ ref('fct_vessel_hour') }} as b
             where b.vessel_code = h.vessel_code and b.hour_at = h.hour_at - interval '1 hour' and b.is_silent
         ) as was_silent

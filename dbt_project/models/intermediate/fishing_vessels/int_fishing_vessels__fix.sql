@@ -1,7 +1,8 @@
 {{ config(
     unique_key=['fix_id'],
     indexes=keyed(['fix_id'], [['vessel_code', 'ordered_at'], ['device_code'], ['received_at']]),
-    meta={'reads': ['published']}
+    meta={'reads': ['published']},
+    post_hook=["{{ record_newest_data('max(received_at)') }}"]
 ) }}
 -- Messages that are new, and those of devices that the registry now gives to another vessel.
 with batch as (

@@ -7,7 +7,7 @@ select
     r.owner_phone_masked,
     r.owner_identity_masked,
     r.commune_code,
-    u.unit_name as commune_name,
+    u.name_vi as commune_name,
     coalesce(r.commune_code, 'SNNMT') as unit_code,
     r.length_m,
     r.power_kw,
@@ -20,15 +20,23 @@ from {{ ref('stg_fishing_vessels__vessel') }} as r
 full outer join (
     -- One step of the index per vessel, however long the history.
     with recursive seen as (
-        (select f.vessel_code from {{ ref('fct_vessel_fix') }} as f order by f.vessel_code limit 1)
+        (
+            select f.vessel_code from {{ ref('fct_vessel_fix') }} as f
+            order by f.vessel_code
+            limit 1
+        )
         union all
         select (
             select f.vessel_code from {{ ref('fct_vessel_fix') }} as f
-            where f.vessel_code > s.vessel_code order by f.vessel_code limit 1
+            where f.vessel_code > s.vessel_code
+            order by f.vessel_code
+            limit 1
         ) from seen as s
         where s.vessel_code is not null
     )
 
-    select vessel_code from seen where vessel_code is not null
+    select vessel_code from seen
+    where vessel_code is not null
 ) as s on r.vessel_code = s.vessel_code
-left join {{ ref('dim_unit_today') }} as u on r.commune_code = u.unit_code
+-- The table of units itself: a view over another room's view would fall with it.
+left join ({{ unit_names() }}) as u on r.commune_code = u.code

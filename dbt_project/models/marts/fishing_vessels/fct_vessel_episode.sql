@@ -44,10 +44,14 @@ from told as t
 left join lateral (
     select case when t.kind like 'mat_ket_noi%' then (
         select h.hour_at from {{ ref('fct_vessel_hour') }} as h
-        where h.vessel_code = t.vessel_code and h.hour_at > t.last_at order by h.hour_at limit 1
+        where h.vessel_code = t.vessel_code and h.hour_at > t.last_at
+        order by h.hour_at
+        limit 1
     ) else (
         select f.ordered_at from {{ ref('fct_vessel_fix') }} as f
-        where f.vessel_code = t.vessel_code and f.ordered_at > t.last_at order by f.ordered_at limit 1
+        where f.vessel_code = t.vessel_code and f.ordered_at > t.last_at
+        order by f.ordered_at
+        limit 1
     ) end as closed_at
 ) as n on true
 left join lateral (

@@ -4,9 +4,10 @@
         ['vessel_code', 'ordered_at'], ['near_since'], ['across_since'], ['wrong_zone_since'], ['sos_since'], ['is_port_change']
     ]),
     meta={'reads': ['int_fishing_vessels__fix']},
-    post_hook=["{{ record_newest_data('max(received_at)') }}"]
+    pre_hook=["set local work_mem = '256MB'"]
 ) }}
--- One walk per vessel over its messages in order of time: jumps, repetitions, and the states that need more than one message.
+-- One walk per vessel over its messages in order of time: jumps, repetitions, and the states that need more than one
+-- message. Every step looks the next message up in one hash table, which must fit into memory (500,000 messages do).
 -- A walk begins before the earliest message that changed, with what the row before it handed on (`carry`).
 with recursive changed as (
     select n.vessel_code, n.ordered_at from {{ ref('int_fishing_vessels__fix') }} as n
@@ -22,7 +23,10 @@ with recursive changed as (
     {% endif %}
 ),
 
-touched as (select vessel_code, min(ordered_at) as from_at from changed group by vessel_code),
+touched as (
+    select vessel_code, min(ordered_at) as from_at from changed
+    group by vessel_code
+),
 
 ordered as (
     select
@@ -90,7 +94,11 @@ walk as (
     union all
     select
         f.vessel_code, f.n, f.fix_id,
-        case when f.fault is not null then f.fault when f.is_repeat then 'trung_lap' when not u.is_used then 'nhay_vi_tri' end,
+        case
+            when f.fault is not null then f.fault
+            when f.is_repeat then 'trung_lap'
+            when not u.is_used then 'nhay_vi_tri'
+        end,
         u.is_used,
         case when u.is_used then f.x else w.kept_x end, case when u.is_used then f.y else w.kept_y end,
         case when u.is_used then f.z else w.kept_z end, case when u.is_used then f.ordered_at else w.kept_at end,
@@ -104,8 +112,8 @@ walk as (
         case when l.line_level = 0 then null when w.line_level = 0 then f.ordered_at else w.near_since end,
         case when l.line_level < 2 then null when w.line_level < 2 then f.ordered_at else w.across_since end,
         s.zone_fixes, l.wrong_zone_since, l.sos_since,
-        s.port_code, w.port_code,
-        u.is_used and w.kept_at is not null and s.port_code is distinct from w.port_code,
+        s.port_code, w.port_code as port_before,
+        u.is_used and w.kept_at is not null and coalesce(s.port_code, '') <> coalesce(w.port_code, ''),
         l.line_level <> w.line_level or (l.wrong_zone_since is null) <> (w.wrong_zone_since is null)
         or (l.sos_since is null) <> (w.sos_since is null)
     from walk as w

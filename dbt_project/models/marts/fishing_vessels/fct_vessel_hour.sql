@@ -3,12 +3,17 @@
     indexes=keyed(['vessel_code', 'hour_at'], [['hour_at']]),
     meta={'reads': ['fct_vessel_fix', 'published'], 'newest': 'hour_at'}
 ) }}
--- What was known of every vessel at sea at each full hour, and at the first hour in which it no longer was. The clock is the feed's own:
--- hours end with the newest message received from anybody, and hours in which nobody was heard make nobody silent.
+-- What was known of every vessel at sea at each full hour, and at the first hour in which it no longer was. The clock is
+-- the feed's own: hours end with the newest message received from anybody, and hours in which nobody was heard make nobody
+-- silent.
 with feed as (
     select
         date_trunc('hour', max(f.received_at)) as until_at,
-        {% if is_increment() %}coalesce({{ newest('timestamptz') }}, '-infinity'){% else %}'-infinity'::timestamptz{% endif %} as done_at
+        {% if is_increment() %}
+            coalesce({{ newest('timestamptz') }}, '-infinity') as done_at
+        {% else %}
+            '-infinity'::timestamptz as done_at
+        {% endif %}
     from {{ ref('int_fishing_vessels__fix') }} as f
 ),
 
@@ -30,7 +35,9 @@ stretch as (
             least(min(c.from_at), nullif(f.done_at, '-infinity')),
             (
                 select b.ordered_at from {{ ref('fct_vessel_fix') }} as b
-                where b.vessel_code = v.vessel_code order by b.ordered_at limit 1
+                where b.vessel_code = v.vessel_code
+                order by b.ordered_at
+                limit 1
             )
         ) as from_at,
         f.until_at
@@ -44,7 +51,8 @@ hour as (
     select s.vessel_code, h.hour_at, {{ day_of('h.hour_at') }} as day
     from stretch as s
     -- One hour earlier than needed: whether a vessel was at sea then decides about the row after it.
-    cross join lateral generate_series(date_trunc('hour', s.from_at) - interval '1 hour', s.until_at, interval '1 hour') as h (hour_at)
+    cross join lateral
+        generate_series(date_trunc('hour', s.from_at) - interval '1 hour', s.until_at, interval '1 hour') as h (hour_at)
 ),
 
 parameter as materialized ({{ vessel_parameters('hour') }}),
@@ -59,7 +67,7 @@ beat as materialized (
     from (
         select
             h.hour_at,
-            exists (
+            exists(
                 select from {{ ref('int_fishing_vessels__fix') }} as f
                 where f.received_at > h.hour_at - interval '1 hour' and f.received_at <= h.hour_at
             ) as is_alive
@@ -80,8 +88,11 @@ known as (
         e.happened_at as event_at, e.direction,
         w.ordered_at as heard_at, w.line_level, w.wrong_zone_since, w.sos_since,
         -- A report of the port outweighs older messages, and only those.
-        case when e.happened_at > coalesce(u.ordered_at, '-infinity') then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
-            else u.port_code end as port_code
+        case
+            when e.happened_at > coalesce(u.ordered_at, '-infinity')
+                then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
+            else u.port_code
+        end as port_code
     from hour as h
     inner join parameter as p on h.day = p.day
     cross join lateral (

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
--- Arrivals and departures: seen by position (the first message inside, the first outside), reported by a port, or both. One call is
--- seen and reported within six hours of each other.
+-- Arrivals and departures: seen by position (the first message inside, the first outside), reported by a port, or both. One
+-- call is seen and reported within six hours of each other.
 with seen as (
     select f.vessel_code, c.direction, c.port_code, f.ordered_at as seen_at, f.fix_id
     from {{ ref('fct_vessel_fix') }} as f
@@ -26,7 +26,8 @@ call as (
     union all
     select e.vessel_code, e.direction, e.port_code, null, e.happened_at
     from {{ ref('stg_fishing_vessels__port_event') }} as e
-    where not exists (select from matched as m where m.event_id = e.event_id)
+    left join matched as m on e.event_id = m.event_id
+    where m.event_id is null
 )
 
 select

@@ -7,7 +7,8 @@ state as (
     select
         d.*,
         t.as_of_at,
-        u.ordered_at as measured_at, e.happened_at as called_at, u.latitude, u.longitude, u.speed_kn, u.course_deg, u.line_distance_nm, u.zone_code,
+        u.ordered_at as measured_at, e.happened_at as called_at, u.latitude, u.longitude, u.speed_kn,
+        u.course_deg, u.line_distance_nm, u.zone_code,
         w.ordered_at as heard_at, w.line_level, w.is_device_mismatch, w.registration_sent,
         w.wrong_zone_since is not null as is_wrong_zone,
         w.sos_since is not null as is_sos,
@@ -16,7 +17,8 @@ state as (
         coalesce(h.heard_at = w.ordered_at and h.is_silent, false) as is_silent,
         coalesce(h.heard_at = w.ordered_at and h.is_silent_long, false) as is_silent_long,
         case
-            when e.happened_at > coalesce(u.ordered_at, '-infinity') then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
+            when e.happened_at > coalesce(u.ordered_at, '-infinity')
+                then case when e.direction = 'vao' then coalesce(e.port_code, '?') end
             else u.port_code
         end as port_code
     from {{ ref('dim_vessel') }} as d

@@ -2,7 +2,7 @@
 select
     h.hour_at,
     d.unit_code,
-    u.unit_name,
+    u.name_vi as unit_name,
     count(*) filter (where h.is_at_sea) as at_sea_count,
     count(*) filter (where h.is_at_sea and h.line_level = 1) as near_line_count,
     count(*) filter (where h.line_level = 2) as across_count,
@@ -12,5 +12,5 @@ select
     count(*) filter (where h.is_silent_long) as silent_long_count
 from {{ ref('fct_vessel_hour') }} as h
 inner join {{ ref('dim_vessel') }} as d on h.vessel_code = d.vessel_code
-left join {{ ref('dim_unit_today') }} as u on d.unit_code = u.unit_code
-group by h.hour_at, d.unit_code, u.unit_name
+left join ({{ unit_names() }}) as u on d.unit_code = u.code
+group by h.hour_at, d.unit_code, u.name_vi

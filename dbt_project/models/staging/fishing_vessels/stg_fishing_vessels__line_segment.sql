@@ -1,5 +1,5 @@
--- A stretch from a to b: its normal n, and the normals f and g of the planes across its ends; a place before a has a negative
--- product with f, one behind b with g.
+-- A stretch from a to b: its normal n, and the normals f and g of the planes across its ends; a place before a has a
+-- negative product with f, one behind b with g.
 with point as (
     select
         l.line_code, l.point_number, l.effective_from, l.effective_to, l.latitude,
