@@ -1,8 +1,8 @@
 """An hourly increment of the fishing-vessel transform behind one month and behind six months of 300 vessels.
 
-As in ``transform``: an embedded PostgreSQL of its own for each history, built once by the code that the DAG runs;
-then, in turns, one more hour of messages is published and ``ioc.transform.run`` is timed, dbt's start included. The
-peer is the same code behind the shorter history. Beside it the time of the models alone, and the speed of the first build.
+As in ``transform``: an embedded PostgreSQL of its own for each history, built once by the code that the DAG runs. Then,
+in turns, one more hour of messages is published and ``ioc.transform.run`` is timed, dbt's start included. The peer is
+the same code behind the shorter history. Beside it the time of the models alone, and of the first build.
 """
 
 from __future__ import annotations
