@@ -5,7 +5,7 @@ alert signals.
 
 Triage: a red `extract` names the list that did not answer (positions, vessels or port_events), and the other lists went
 on; while positions are missing no vessel is called silent, and the alert is that of the source. A batch stopped by
-`validate` is explained under *Data Docs* in the portal. Clear or re-trigger as you like: the ledger decides what is due.
+`validate` is explained under *Data Docs* in the portal. Clear or re-trigger as you like: the ledger knows what is due.
 Airflow runs this DAG; the logic is in `extractors`.
 """
 

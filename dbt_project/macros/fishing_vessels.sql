@@ -23,6 +23,6 @@
 {% endmacro %}
 
 {# Civil day of an instant, in Vietnam. #}
-{% macro day_of(instant) -%}
+{% macro vessel_day(instant) -%}
     (({{ instant }}) at time zone '{{ var("time_zone") }}')::date
 {%- endmacro %}
