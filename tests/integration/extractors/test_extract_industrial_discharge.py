@@ -1,4 +1,7 @@
-"""The industrial discharge extractor against the suite that every domain inherits, and the habits of its loggers."""
+"""Industrial discharge against the suite of formats, and the habits of its loggers.
+
+Format, table and pipeline are those of air quality, whose test class goes through deaths and cut-offs of the pipeline.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from extractor_conformance import ExtractorConformance
+from extractor_conformance import FormatConformance
 
 from extractors.core.errors import Fatal
 from extractors.core.pipeline import extract
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 _NAMES = ("Flow", "pH", "COD", "NH4")
 
 
-class TestStationFiles(ExtractorConformance):
+class TestStationFiles(FormatConformance):
     domain: ClassVar[str] = "industrial_discharge"
 
     @staticmethod

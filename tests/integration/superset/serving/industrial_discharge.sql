@@ -1,5 +1,7 @@
 -- The serving tables of industrial discharge, filled for four outlets and 31 days up to now. Same columns and types as dbt's
 -- contracts.
+set role ioc_transformer;
+set timezone = 'Asia/Ho_Chi_Minh';
 create temporary table outlet as
 select * from (values
     ('NT-01', 'Nước thải lọc dầu – cửa xả 1', 'Nước thải', 'Nhà máy lọc dầu (mẫu)', 'Khu kinh tế Nghi Sơn', '16654', 'Phường Nghi Sơn', 19.33, 105.81, 0.6),
