@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row, dict_row
 
 from alerts import audit
-from alerts.notice import incident_code
+from alerts.notifying.notice import incident_code
 from ioc import warehouse
 
 if TYPE_CHECKING:

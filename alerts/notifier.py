@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from alerts import delivery, engine, procedures, telling
+from alerts import procedures
 from alerts.channels import all_channels
+from alerts.judging import engine
+from alerts.notifying import telling
+from alerts.sending import delivery
 from ioc import warehouse
 from ioc.settings import get_settings
 

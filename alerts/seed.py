@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from alerts import rule_files
 from alerts.procedures import catalogue
-from alerts.rule_files import APPROVER, AUTHOR
+from alerts.rulemaking import rule_files
+from alerts.rulemaking.rule_files import APPROVER, AUTHOR
 from ioc import warehouse
 
 if TYPE_CHECKING:

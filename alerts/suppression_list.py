@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from alerts.notice import incident_code
+from alerts.notifying.notice import incident_code
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 State, pages and audit stay live meanwhile; reconciler and timers ask one SQL function, ``alert.is_suppressed``. Every
 suppression has a reason, an end and a ceiling, and a role decides how high that ceiling may be. Inhibitions are made by
-the engine alone (``alerts.sources``).
+the engine alone (``alerts.judging.sources``).
 """
 
 from __future__ import annotations

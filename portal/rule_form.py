@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from alerts.rule_admin import RuleRefusedError
-from alerts.rule_document import RuleDocument, RuleFileError, Threshold, dump, duration, parse
+from alerts.rulemaking.rule_admin import RuleRefusedError
+from alerts.rulemaking.rule_document import RuleDocument, RuleFileError, Threshold, dump, duration, parse
 from portal.language import ZONE
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import FormData
 
-    from alerts.rule_views import VersionView
+    from alerts.rulemaking.rule_views import VersionView
     from portal.database import Database
     from portal.rule_words import Words
 

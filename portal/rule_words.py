@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from alerts.rule_document import HEAD_FIELDS, duration
+from alerts.rulemaking.rule_document import HEAD_FIELDS, duration
 
 if TYPE_CHECKING:
-    from alerts.rule_document import RuleDocument, Threshold
-    from alerts.rule_views import VersionView
+    from alerts.rulemaking.rule_document import RuleDocument, Threshold
+    from alerts.rulemaking.rule_views import VersionView
     from portal.database import Database
     from portal.language import Language
 

@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02  # type: ignore[import-untyped]
 from pywebpush import WebPusher, WebPushException  # type: ignore[import-untyped]
 
-from alerts import outbound
 from alerts.channels.base import Contact, Message, Result, Send
 from alerts.gateways.base import TIMEOUT_S, Direct, transport_failure
-from alerts.notice import incident_code
+from alerts.notifying.notice import incident_code
+from alerts.sending import outbound
 from ioc.secrets import Secrets
 
 if TYPE_CHECKING:

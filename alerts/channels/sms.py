@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts.gateways import sms_gateways
-from alerts.phones import normalised
+from alerts.recipients.phones import normalised
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:

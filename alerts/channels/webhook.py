@@ -2,7 +2,7 @@
 
 The body is signed with HMAC-SHA256 over ``timestamp.body``; header ``X-IOC-Signature: t=…,v1=…``. ``Idempotency-Key``
 is the outbox id on every retry. The key of an endpoint is derived (:func:`signing_key`) and given to its owner once;
-:func:`alerts.signing.is_signed` is what the owner's system has to do.
+:func:`alerts.sending.signing.is_signed` is what the owner's system has to do.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from alerts import outbound
 from alerts.channels.base import Contact, Message, Result, Send
 from alerts.gateways.base import TIMEOUT_S, Direct, transport_failure
-from alerts.notice import incident_code
-from alerts.signing import derived, signature
+from alerts.notifying.notice import incident_code
+from alerts.sending import outbound
+from alerts.sending.signing import derived, signature
 from ioc import warehouse
 from ioc.secrets import Secrets
 from ioc.settings import get_settings

@@ -13,7 +13,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from alerts.channels.base import Result
-from alerts.sms_text import cut, measure
+from alerts.notifying.sms_text import cut, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

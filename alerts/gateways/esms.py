@@ -23,8 +23,8 @@ from alerts.gateways.base import (
     sms_text,
     transport_failure,
 )
-from alerts.signing import receipt_key
-from alerts.sms_text import measure
+from alerts.notifying.sms_text import measure
+from alerts.sending.signing import receipt_key
 from ioc.secrets import Secrets
 
 if TYPE_CHECKING:

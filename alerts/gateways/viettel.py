@@ -30,7 +30,7 @@ from alerts.gateways.base import (
     sms_text,
     transport_failure,
 )
-from alerts.sms_text import khong_dau
+from alerts.notifying.sms_text import khong_dau
 from ioc.secrets import Secrets
 
 if TYPE_CHECKING:

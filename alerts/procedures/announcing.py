@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from alerts import audit
-from alerts.notice import Plain
+from alerts.notifying.notice import Plain
+from alerts.notifying.rendering import moment
 from alerts.procedures import flow
 from alerts.procedures.letters import Letter, bundle, send
 from alerts.procedures.timers import IS_ACKED
-from alerts.rendering import moment
 
 if TYPE_CHECKING:
     from alerts.procedures.letters import Address, Desk

@@ -1,6 +1,7 @@
 """Messages of procedures: whom they reach, and one message per person for what falls due together.
 
-Every message goes through :meth:`alerts.notice.Teller.post`, in the transaction that records that it was told.
+Every message goes through :meth:`alerts.notifying.notice.Teller.post`, in the transaction that records that it was
+told.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from alerts import routing
 from alerts.channels import all_channels
-from alerts.notice import Destination, Plain, Teller
+from alerts.notifying import routing
+from alerts.notifying.notice import Destination, Plain, Teller
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:

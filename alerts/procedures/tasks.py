@@ -14,8 +14,8 @@ from psycopg.types.json import Jsonb
 
 from alerts import audit
 from alerts.incidents import ActRefusedError
+from alerts.notifying.rendering import moment
 from alerts.procedures import flow, views
-from alerts.rendering import moment
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from alerts.rule_document import duration_text
+from alerts.rulemaking.rule_document import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

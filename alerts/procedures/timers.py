@@ -14,10 +14,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from alerts import audit
-from alerts.notice import Plain
+from alerts.notifying.notice import Plain
+from alerts.notifying.rendering import moment
 from alerts.procedures import flow
 from alerts.procedures.letters import Letter, bundle, send
-from alerts.rendering import moment
 
 if TYPE_CHECKING:
     from datetime import datetime

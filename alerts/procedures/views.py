@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row, dict_row
 
 from alerts.incidents import ActRefusedError
-from alerts.notice import incident_code
+from alerts.notifying.notice import incident_code
 from alerts.procedures.model import CaseView, CloseReason, Outcome, TaskView
 from ioc import warehouse
 

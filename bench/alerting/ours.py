@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from alerts import delivery, engine, suppressions
-from alerts.notice import incident_code
+from alerts import suppressions
+from alerts.judging import engine
+from alerts.notifying.notice import incident_code
+from alerts.sending import delivery
 from alerts.suppressions import Actor, Scope
 from bench.alerting import server
 from bench.alerting.feed import SIGNALS, START, Feed, Signal

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from alerts import channels, delivery
+from alerts import channels
 from alerts.channels.base import Result
 from alerts.gateways.base import Direct
+from alerts.sending import delivery
 from bench.alerting import server
 from ioc import warehouse
 

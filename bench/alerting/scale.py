@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from alerts import engine
+from alerts.judging import engine
 from bench.alerting import server
 from ioc import warehouse
 

@@ -102,7 +102,7 @@ def _mark_transformed(domain: str, publish_seq: int) -> None:
 
 def evaluate(*, run_id: str, run_type: str) -> dict[str, Any]:
     """Evaluate every alert rule that is due; a backfill of Airflow writes beside the record and tells nobody."""
-    from alerts import engine
+    from alerts.judging import engine
 
     mode: Literal["live", "backfill"] = "backfill" if run_type == "backfill" else "live"
     report = engine.evaluate(mode=mode, airflow_run_id=run_id, tell=False).as_dict()
@@ -112,7 +112,8 @@ def evaluate(*, run_id: str, run_type: str) -> dict[str, Any]:
 
 def reconcile() -> list[str]:
     """Put into the outbox what people are due to be told; returns the channels that have something to send now."""
-    from alerts import delivery, telling
+    from alerts.notifying import telling
+    from alerts.sending import delivery
 
     _LOG.info("%s", telling.drain())
     return delivery.due_channels()
@@ -120,7 +121,7 @@ def reconcile() -> list[str]:
 
 def drain(channel: str) -> dict[str, Any]:
     """Send what the outbox holds for one channel."""
-    from alerts import delivery
+    from alerts.sending import delivery
 
     return delivery.drain(channel).as_dict()
 
@@ -140,7 +141,7 @@ def procedures() -> dict[str, Any]:
 
 def check_reachability() -> dict[str, Any]:
     """Whether every alert rule reaches two people everywhere; what is missing is told to the operators, once a day."""
-    from alerts import reachability
+    from alerts.recipients import reachability
 
     found = [one.as_dict() for one in reachability.report()]
     for one in found:

@@ -106,7 +106,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Evaluate every alert rule against the signals."""
-    from alerts import engine
+    from alerts.judging import engine
 
     with console.Progress().step("evaluating alerts"):
         report: dict[str, Any] = engine.evaluate(at=moment(at), mode="dry_run" if dry_run else "live").as_dict()
@@ -121,7 +121,7 @@ def reachability(
     json: Json = False,
 ) -> None:
     """Check that every rule reaches two people everywhere from level 2 on. Exit code 2 when one does not."""
-    from alerts import reachability as room
+    from alerts.recipients import reachability as room
 
     with console.Progress().step("checking who would be reached"):
         found = room.check(at=moment(at))

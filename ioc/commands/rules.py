@@ -9,7 +9,7 @@ from ioc import console
 from ioc.commands import Json
 
 if TYPE_CHECKING:
-    from alerts.rule_document import RuleDocument
+    from alerts.rulemaking.rule_document import RuleDocument
 
 app = typer.Typer(no_args_is_help=True, help="Alert rules as YAML files: drafts from a file, export, differences.")
 
@@ -27,7 +27,7 @@ def test(
     json: Json = False,
 ) -> None:
     """Run the tests of alert rules, without a database. Exit code 2 when one does not hold."""
-    from alerts import rule_files, rule_tests
+    from alerts.rulemaking import rule_files, rule_tests
 
     documents = {d.code: d for path in sorted(rule_files.FOLDER.glob("*.yaml")) for d in _read(path)}
     reports = []
@@ -60,7 +60,7 @@ def test(
 
 
 def _read(path: Path) -> "list[RuleDocument]":
-    from alerts import rule_document, rule_files
+    from alerts.rulemaking import rule_document, rule_files
 
     try:
         return rule_files.read(path)
@@ -75,7 +75,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make drafts of the rules that differ from what is in force; people test, dry-run and approve them."""
-    from alerts import rule_document, rule_files
+    from alerts.rulemaking import rule_document, rule_files
 
     try:
         outcome = rule_files.import_drafts(file, author)
@@ -95,7 +95,7 @@ def import_(
 @app.command()
 def export(domain: Annotated[str, typer.Argument(help="Name of the domain, for example air_quality.")]) -> None:
     """Print the rules of a domain as they stand in the tables, as a rule file."""
-    from alerts import rule_files
+    from alerts.rulemaking import rule_files
 
     typer.echo(rule_files.export(domain), nl=False)
 
@@ -106,7 +106,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Compare rule files with the tables. Exit code 2 when they differ."""
-    from alerts import rule_document, rule_files
+    from alerts.rulemaking import rule_document, rule_files
 
     try:
         found = rule_files.check(file)

@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import people, reachability, routes, sent, working_time
 from alerts.channels import all_channels
 from alerts.incidents import ActRefusedError
+from alerts.recipients import people, reachability, routes, sent, working_time
 from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, render
 
 router = APIRouter(include_in_schema=False)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import operating, reachability, webhook_endpoints
-from alerts.concerns import concerns
 from alerts.incidents import ActRefusedError
+from alerts.recipients import reachability
+from alerts.sending import operating, webhook_endpoints
+from alerts.sending.concerns import concerns
 from portal.web import Config, Engineer, own_form, render
 
 if TYPE_CHECKING:

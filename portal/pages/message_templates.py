@@ -8,12 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import message_templates, samples
 from alerts.incidents import ActRefusedError
+from alerts.notifying import message_templates, samples
 from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, render
 
 if TYPE_CHECKING:
-    from alerts.message_templates import MessageTemplate
+    from alerts.notifying.message_templates import MessageTemplate
     from portal.users import User
 
 router = APIRouter(include_in_schema=False)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import rule_making, rule_views
 from alerts.incidents import ActRefusedError
+from alerts.rulemaking import rule_making, rule_views
 from ioc.domains import all_domains
 from portal import rule_form
 from portal.pages.rules import problems_of
@@ -18,8 +18,8 @@ from portal.web import Config, Db, Engineer, NotFoundError, Sent, Visitor, own_f
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from alerts import rule_tests
-    from alerts.rule_document import RuleDocument
+    from alerts.rulemaking import rule_tests
+    from alerts.rulemaking.rule_document import RuleDocument
     from ioc.settings import Settings
     from portal.database import Database
 

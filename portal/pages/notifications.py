@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import sent
 from alerts.channels import all_channels
 from alerts.incidents import ActRefusedError
+from alerts.recipients import sent
 from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, paging_moment, render
 
 if TYPE_CHECKING:

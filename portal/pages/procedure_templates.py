@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerts import procedures
 from alerts.incidents import ActRefusedError
-from alerts.people import ROLES
 from alerts.procedures import texts
+from alerts.recipients.people import ROLES
 from portal.pages.rules import Leader  # noqa: TC001  evaluated by FastAPI
 from portal.web import Config, Db, Engineer, NotFoundError, SignedIn, own_form, render
 

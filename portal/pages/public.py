@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from alerts import public
+from alerts.notifying import public
 from ioc.warehouse import WarehouseUnreachable
 from portal import domains
 from portal.web import Config, Db, Reader, render

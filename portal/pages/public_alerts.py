@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from alerts import cap, public
+from alerts.notifying import cap, public
 from portal.web import Config, NotFoundError
 
 router = APIRouter(tags=["alerts"])

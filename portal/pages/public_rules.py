@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import public_rules, rule_views
 from alerts.incidents import ActRefusedError
-from alerts.rendering import TemplateRefusedError
+from alerts.notifying.rendering import TemplateRefusedError
+from alerts.rulemaking import public_rules, rule_views
 from portal.pages.rules import Leader  # noqa: TC001  evaluated by FastAPI
 from portal.web import Config, Engineer, NotFoundError, Sent, SignedIn, own_form, render
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from alerts import push_subscriptions
 from alerts.channels.push import public_key
 from alerts.incidents import ActRefusedError
+from alerts.sending import push_subscriptions
 from portal.web import Config, SignedIn, own_form
 
 router = APIRouter(include_in_schema=False)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
-from alerts import receipts
+from alerts.sending import receipts
 from portal.web import settings_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import date
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from alerts import restatement
+from alerts.judging import restatement
 from portal.web import Config, NotFoundError, SignedIn, render
 
 router = APIRouter(include_in_schema=False)

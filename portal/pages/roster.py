@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import people, rosters
 from alerts.incidents import ActRefusedError
+from alerts.recipients import people, rosters
 from portal.language import ZONE
 from portal.web import Config, ForbiddenError, SignedIn, local_moment, own_form, render
 

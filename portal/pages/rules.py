@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import public_rules, rule_admin, rule_making, rule_views
 from alerts.incidents import ActRefusedError
+from alerts.rulemaking import public_rules, rule_admin, rule_making, rule_views
 from ioc.domains import all_domains
 from portal import rule_form
 from portal.rule_words import Words, dry_run_of
@@ -34,7 +34,7 @@ from portal.web import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from alerts import rule_tests
+    from alerts.rulemaking import rule_tests
     from ioc.settings import Settings
     from portal.database import Database
 

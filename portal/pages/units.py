@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import units
 from alerts.incidents import ActRefusedError
+from alerts.recipients import units
 from portal.users import User
 from portal.web import Config, ForbiddenError, SignedIn, own_form, render
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts import working_time
 from alerts.incidents import ActRefusedError
+from alerts.recipients import working_time
 from portal.language import ZONE
 from portal.web import Config, Engineer, NotFoundError, SignedIn, own_form, render
 

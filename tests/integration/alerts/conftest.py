@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from alerts import delivery, engine, seed
+from alerts import seed
+from alerts.judging import engine
+from alerts.sending import delivery
 from ioc import warehouse
 from tests.fixtures.message_gateways import post, shared  # noqa: F401
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerts import delivery
 from alerts.channels import email as email_channel
 from alerts.channels.base import Result
+from alerts.sending import delivery
 from ioc.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def run_until(desk: Desk, code: str, seen: object) -> None:
 
 
 DRAIN = (
-    "import os, datetime; from alerts import delivery; "
+    "import os, datetime; from alerts.sending import delivery; "
     "delivery.drain('{}', at=datetime.datetime.fromisoformat(os.environ['AT']))"
 )
 
@@ -185,7 +185,7 @@ def test_the_inbox_gets_each_message_exactly_once_through_kills(desk: Desk) -> N
     marker = desk.settings.home / "claimed"
     marker.unlink(missing_ok=True)
     code = (
-        "import time, pathlib; from alerts import delivery; "
+        "import time, pathlib; from alerts.sending import delivery; "
         f"delivery._finish = lambda *_: (pathlib.Path({str(marker)!r}).touch(), time.sleep(60)); " + DRAIN.format("web")
     )
     run_until(desk, code, marker.exists)
@@ -197,7 +197,8 @@ def test_the_inbox_gets_each_message_exactly_once_through_kills(desk: Desk) -> N
 
 EVALUATE = """
 import os, datetime, pathlib, time
-from alerts import engine, reconcile
+from alerts.judging import engine
+from alerts.notifying import reconcile
 marker = pathlib.Path(os.environ['MARKER'])
 kept = reconcile.reconcile_in
 def hang(*args):
@@ -227,7 +228,7 @@ def test_killed_in_the_middle_of_an_evaluation_leaves_nothing_and_the_next_one_d
 
 def test_three_evaluations_at_once_are_one(desk: Desk) -> None:
     desk.signal({-1: 80, 0: 170})
-    code = "import os, datetime; from alerts import engine; "
+    code = "import os, datetime; from alerts.judging import engine; "
     code += "engine.evaluate(at=datetime.datetime.fromisoformat(os.environ['AT']))"
     environment = os.environ | {"AT": desk.at(0.1).isoformat()}
     runs = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT_ROOT, env=environment) for _ in range(3)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from alerts import engine
+from alerts.judging import engine
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -109,7 +109,9 @@ def test_the_history_tells_who_was_told_what_and_who_did_what(desk: Desk, mailbo
     desk.tick(0.1)
     acknowledge(desk, 0.2)
     desk.tick(2.1)
-    found = incidents.history(desk.one("select incident_id from alert.incident"), settings=desk.settings, at=desk.at(2.2))
+    found = incidents.history(
+        desk.one("select incident_id from alert.incident"), settings=desk.settings, at=desk.at(2.2)
+    )
     assert (found.incident.status, found.incident.code[:3], found.incident.label_vi) == ("closed", "SC-", "Xấu")
     assert found.incident.unit_name == "Phường Hạc Thành"
     assert [(t["from_level"], t["to_level"], t["reason"]) for t in found.transitions] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts import suppressions
-from alerts.reconcile import reconcile_in
+from alerts.notifying.reconcile import reconcile_in
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerts import delivery, engine, seed
+from alerts import seed
+from alerts.judging import engine
+from alerts.sending import delivery
 from ioc.domains import all_domains
 
 if TYPE_CHECKING:

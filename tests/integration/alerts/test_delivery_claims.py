@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alerts import outbox
+from alerts.sending import outbox
 from ioc import warehouse
 
 if TYPE_CHECKING:

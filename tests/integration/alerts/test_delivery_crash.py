@@ -18,7 +18,7 @@ from tests.fixtures.message_gateways import PHONE, Post, killed
 STEPS = ("claim not committed", "claim committed", "gateway has it", "answer read", "result committed")
 DRAIN = """
 import datetime, os, pathlib, time
-from alerts import delivery, outbox
+from alerts.sending import delivery, outbox
 step, marker = os.environ["STEP"], pathlib.Path(os.environ["MARKER"])
 def hang(*_, **__):
     marker.touch()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from alerts import phones
 from alerts.channels.base import Message, Result, Send
-from alerts.concerns import concerns
 from alerts.gateways import sms_gateways
 from alerts.gateways.base import Fate
+from alerts.recipients import phones
+from alerts.sending.concerns import concerns
 from ioc.settings import Settings
 from tests.fixtures.message_gateways import PHONE, Post
 

@@ -13,10 +13,11 @@ import pytest
 import requests
 from fastapi import FastAPI, Request, Response
 
-from alerts import delivery, outbound, push_subscriptions, routing, signing
 from alerts.channels import get_channel, push
 from alerts.channels.webhook import signing_key
 from alerts.incidents import ActRefusedError
+from alerts.notifying import routing
+from alerts.sending import delivery, outbound, push_subscriptions, signing
 from ioc import warehouse
 from tests.fixtures.message_gateways import Post, serving
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from alerts import signing
-from alerts.concerns import concerns
+from alerts.sending import signing
+from alerts.sending.concerns import concerns
 from portal.app import create_app
 from tests.fixtures.message_gateways import Post, serving
 

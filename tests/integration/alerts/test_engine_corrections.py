@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerts import incidents, restatement, suppressions
+from alerts import incidents, suppressions
+from alerts.judging import restatement
 from alerts.suppressions import Actor
 
 if TYPE_CHECKING:

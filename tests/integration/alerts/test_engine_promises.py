@@ -15,7 +15,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from alerts import engine, incidents, notifier
+from alerts import incidents, notifier
+from alerts.judging import engine
 from ioc import warehouse
 from ioc.settings import PROJECT_ROOT
 
@@ -126,7 +127,7 @@ def test_stopped_for_a_day_dag_and_notifier_catch_up_together_without_a_false_or
     def dag() -> None:
         starters.wait()
         engine.evaluate(at=at, settings=desk.settings, tell=False)
-        from alerts import telling
+        from alerts.notifying import telling
 
         telling.drain(at, desk.settings)
 
@@ -171,7 +172,7 @@ def test_a_backfill_of_the_scheduler_is_a_backfill_of_the_engine(desk: Desk, mon
 
 WRITE = """
 import os, datetime, pathlib, time
-from alerts import engine, store
+from alerts.judging import engine, store
 marker = pathlib.Path(os.environ['MARKER'])
 kept = store.write
 def hang(*args):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alerts import incidents, suppressions, telling
+from alerts import incidents, suppressions
+from alerts.notifying import telling
 from alerts.suppressions import Actor, Hours, Scope
 from ioc.settings import PROJECT_ROOT
 
@@ -220,7 +221,8 @@ def test_a_window_lifted_early_ends_there_and_one_lifted_unheard_is_not_spoken_o
 
 TELL = """
 import os, datetime, pathlib, time
-from alerts import restatement, telling
+from alerts.judging import restatement
+from alerts.notifying import telling
 marker = pathlib.Path(os.environ['MARKER'])
 def hang(*args):
     marker.touch()

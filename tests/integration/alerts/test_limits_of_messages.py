@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerts import delivery, limits, notice, routing
-from alerts.reconcile import reconcile_in
+from alerts.notifying import limits, notice, routing
+from alerts.notifying.reconcile import reconcile_in
+from alerts.sending import delivery
 from ioc import warehouse
 
 if TYPE_CHECKING:

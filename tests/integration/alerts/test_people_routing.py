@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from alerts import delivery, notice, reachability, routing
-from alerts.reconcile import reconcile_in
+from alerts.notifying import notice, routing
+from alerts.notifying.reconcile import reconcile_in
+from alerts.recipients import reachability
+from alerts.sending import delivery
 from ioc import warehouse
 from ioc.cli import app
 

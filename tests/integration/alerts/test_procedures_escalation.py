@@ -88,7 +88,7 @@ def test_after_a_day_of_standstill_each_clock_fires_once_and_only_if_it_still_ho
     # A process of its own, as after a restart of the machine.
     late = room.desk.at(24.1).isoformat()
     script = (
-        "import sys, datetime; from alerts import engine, procedures;"
+        "import sys, datetime; from alerts import procedures; from alerts.judging import engine;"
         "at = datetime.datetime.fromisoformat(sys.argv[1]);"
         "engine.evaluate(at=at); print(procedures.drain(at).fired)"
     )

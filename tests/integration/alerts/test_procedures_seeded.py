@@ -64,7 +64,9 @@ def test_seeding_again_adds_nothing_and_a_new_version_in_the_file_does(
     assert procedures.template("nguong-dich", settings=desk.settings).version == 2
     file.write_text(text.replace("chain: khan-cap", "chain: khong-co").replace("version: 1", "version: 3"), "utf-8")
     with (
-        pytest.raises(procedures.ProcedureRefusedError, match=r"nguong-dich.yaml: không có chuỗi báo lên trên “khong-co”"),
+        pytest.raises(
+            procedures.ProcedureRefusedError, match=r"nguong-dich.yaml: không có chuỗi báo lên trên “khong-co”"
+        ),
         warehouse.connect("owner", desk.settings) as connection,
     ):
         catalogue.load(connection)
@@ -77,7 +79,9 @@ def test_a_draft_lists_its_faults(desk: Desk) -> None:
                "steps": [step]}  # fmt: skip
     with pytest.raises(procedures.ProcedureRefusedError) as refused:
         procedures.draft_template(content, "soan", settings=desk.settings)
-    assert "không có đơn vị “KHONGCO”" in str(refused.value) and "không có lịch làm việc “am-lich”" in str(refused.value)
+    assert "không có đơn vị “KHONGCO”" in str(refused.value) and "không có lịch làm việc “am-lich”" in str(
+        refused.value
+    )
     with pytest.raises(procedures.ProcedureRefusedError, match="không phải YAML"):
         procedures.draft_template("a: [", "soan", settings=desk.settings)
     draft = procedures.draft_template(

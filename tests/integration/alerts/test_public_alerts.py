@@ -12,14 +12,15 @@ import pytest
 from lxml import etree
 from starlette.testclient import TestClient
 
-from alerts import cap, public, suppressions
+from alerts import suppressions
+from alerts.notifying import cap, public
 from alerts.suppressions import Actor
 from portal.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alerts.public import PublicMessage
+    from alerts.notifying.public import PublicMessage
     from tests.integration.alerts.conftest import Desk
 
 NS = {"c": cap.CAP, "a": cap.ATOM}

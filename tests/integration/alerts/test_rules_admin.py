@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from alerts import rule_admin, rule_files, rule_views
 from alerts.incidents import ActRefusedError
+from alerts.rulemaking import rule_admin, rule_files, rule_views
 from ioc import warehouse
 
 if TYPE_CHECKING:
-    from alerts.rule_document import RuleDocument
+    from alerts.rulemaking.rule_document import RuleDocument
     from tests.integration.alerts.conftest import Desk
 
 AQI = "air_quality.aqi_h"

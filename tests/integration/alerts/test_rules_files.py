@@ -9,8 +9,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from alerts import rule_checks, rule_files, rule_store, rule_views, seed
-from alerts.rule_document import RuleFileError
+from alerts import seed
+from alerts.rulemaking import rule_checks, rule_files, rule_store, rule_views
+from alerts.rulemaking.rule_document import RuleFileError
 from ioc import warehouse
 from ioc.commands import rules
 from ioc.console import CommandError

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerts import engine, rule_files, rule_tests
-from alerts.rule_messages import Sent, Telling
-from alerts.rule_test_text import parsed, read_test
+from alerts.judging import engine
+from alerts.rulemaking import rule_files, rule_tests
+from alerts.rulemaking.rule_messages import Sent, Telling
+from alerts.rulemaking.rule_test_text import parsed, read_test
 
 if TYPE_CHECKING:
-    from alerts.fold import Point
-    from alerts.rule_document import RuleDocument
-    from alerts.rule_test_text import RuleTest
+    from alerts.judging.fold import Point
+    from alerts.rulemaking.rule_document import RuleDocument
+    from alerts.rulemaking.rule_test_text import RuleTest
     from tests.integration.alerts.conftest import Desk
 
 # Beyond so many ticks the real thing takes long and shows nothing more.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from alerts import engine, rule_files
-from alerts.fold import Point
-from alerts.rule_document import as_rule
-from alerts.rule_simulation import Simulation
+from alerts.judging import engine
+from alerts.judging.fold import Point
+from alerts.rulemaking import rule_files
+from alerts.rulemaking.rule_document import as_rule
+from alerts.rulemaking.rule_simulation import Simulation
 
 if TYPE_CHECKING:
     from tests.integration.alerts.conftest import Desk

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from alerts import message_templates, samples
 from alerts.incidents import ActRefusedError
+from alerts.notifying import message_templates, samples
 
 if TYPE_CHECKING:
     from tests.integration.alerts.conftest import Desk

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from alerts import engine
 from alerts import seed as alert_seed
+from alerts.judging import engine
 from expectations import quarantine, runner
 from extractors.core import pipeline
 from ioc import transform, warehouse

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alerts import engine, seed
+from alerts import seed
+from alerts.judging import engine
 from expectations import data_docs, quarantine, runner
 from ioc import cli, warehouse
 

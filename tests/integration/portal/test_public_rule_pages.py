@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from alerts import public
+from alerts.notifying import public
 from ioc import warehouse
 from tests.integration.portal.test_pages import words
 

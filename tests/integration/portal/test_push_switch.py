@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from alerts import push_subscriptions
 from alerts.channels.push import public_key
+from alerts.sending import push_subscriptions
 from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app

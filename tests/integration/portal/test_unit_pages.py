@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from alerts import routing, units
+from alerts.notifying import routing
+from alerts.recipients import units
 from ioc import warehouse
 from tests.integration.portal.test_pages import words
 

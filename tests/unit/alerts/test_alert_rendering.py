@@ -10,7 +10,7 @@ import pytest
 
 from alerts.channels import email as email_channel
 from alerts.channels.base import Message
-from alerts.rendering import TemplateRefusedError, moment, number, render
+from alerts.notifying.rendering import TemplateRefusedError, moment, number, render
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.fold import Level, Point, SeriesState, Transition, Version, fold_series
+from alerts.judging.fold import Level, Point, SeriesState, Transition, Version, fold_series
 
 VIET_NAM = timezone(timedelta(hours=7))
 MIDNIGHT = datetime(2026, 3, 6, tzinfo=VIET_NAM)

@@ -20,7 +20,10 @@ def test_the_list_is_long_enough_and_covers_every_part() -> None:
     assert len(every) >= 30
     assert [name for name, count in Counter(mutant.name for mutant in every).items() if count > 1] == []
     parts = {mutant.file for mutant in every}
-    assert {f"alerts/{name}.py" for name in ("fold", "engine", "absence", "reconcile", "delivery", "limits")} <= parts
+    judging = {f"alerts/judging/{name}.py" for name in ("fold", "engine", "absence")}
+    assert (
+        judging | {"alerts/notifying/reconcile.py", "alerts/notifying/limits.py", "alerts/sending/delivery.py"} <= parts
+    )
 
 
 def test_a_patch_that_no_longer_fits_is_found(tmp_path: Path) -> None:

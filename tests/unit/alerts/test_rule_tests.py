@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from alerts import rule_checks, rule_files, rule_tests
-from alerts.rule_document import Threshold, duration, duration_text
-from alerts.rule_tests import RuleTestError
+from alerts.rulemaking import rule_checks, rule_files, rule_tests
+from alerts.rulemaking.rule_document import Threshold, duration, duration_text
+from alerts.rulemaking.rule_tests import RuleTestError
 from ioc.commands import rules
 from ioc.commands.data import alerts_app
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from alerts.rule_document import RuleDocument
+    from alerts.rulemaking.rule_document import RuleDocument
 
 HEAD = "rule: air_quality.aqi_h\ntests:\n"
 

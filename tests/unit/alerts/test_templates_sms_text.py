@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from alerts.notice import Plain
-from alerts.sms_text import Size, cut, fill, khong_dau, matches, measure
-from alerts.wording import write
+from alerts.notifying.notice import Plain
+from alerts.notifying.sms_text import Size, cut, fill, khong_dau, matches, measure
+from alerts.notifying.wording import write
 
 CONTEXT = {"ref": "SC-1A2B3C4D.2", "url": "https://ioc.example.vn/canh-bao", "text": "Nồng độ NH4+ vượt ngưỡng"}
 

@@ -1,0 +1,1 @@
+"""From incidents to messages: who is due to be told what, and in which words."""
