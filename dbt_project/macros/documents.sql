@@ -27,11 +27,6 @@ tautology. `d` is the alias of the relation (is_finished, due_at, near_from, fin
     end
 {% endmacro %}
 
-{# Civil day of an instant. #}
-{% macro local_day(instant) -%}
-    ({{ instant }} at time zone '{{ var("time_zone") }}')::date
-{%- endmacro %}
-
 {#
 CTE `unit`: whose the codes and names in `relation` (kind, document_id, unit_code_sent, unit_name_sent, valid_from) are. The code
 counts: through the seed, or as it is; then the name of that day; then that of a former commune with one heir.

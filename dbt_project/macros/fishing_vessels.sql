@@ -21,8 +21,3 @@
     inner join {{ ref('vessel_parameter') }} as p on d.day >= p.effective_from and d.day < p.effective_to
     group by d.day
 {% endmacro %}
-
-{# Civil day of an instant, in Vietnam. #}
-{% macro vessel_day(instant) -%}
-    (({{ instant }}) at time zone '{{ var("time_zone") }}')::date
-{%- endmacro %}

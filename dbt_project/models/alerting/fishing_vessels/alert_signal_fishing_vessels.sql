@@ -53,7 +53,7 @@ inner join {{ ref('dim_vessel') }} as d on w.vessel_code = d.vessel_code
 where
     w.is_news
     or exists (
-        select from {{ source('signals', 'signal') }} as k
+        select from {{ source('fishing_vessels_signals', 'signal') }} as k
         where
             k.signal_code = w.signal_code and k.entity_type = 'vessel' and k.entity_id = w.vessel_code
             and k.period_end = w.period_end

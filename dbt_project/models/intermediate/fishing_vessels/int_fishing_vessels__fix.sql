@@ -61,7 +61,7 @@ named as materialized (
         m.speed_kn::double precision as speed_kn,
         m.course_deg::double precision as course_deg,
         upper(btrim(coalesce(m.alarm, ''))) = 'SOS' as is_sos,
-        {{ vessel_day('least(m.received_at, m._loaded_at)') }} as day
+        {{ local_day('least(m.received_at, m._loaded_at)') }} as day
     from message as m
     cross join lateral (select {{ registration_number('m.registration_sent') }} as registration) as n
     left join lateral (

@@ -31,7 +31,7 @@ touched as (
 ordered as (
     select
         f.*,
-        {{ vessel_day('f.ordered_at') }} as day,
+        {{ local_day('f.ordered_at') }} as day,
         row_number() over vessel as n,
         coalesce(f.measured_at = lag(f.measured_at) over vessel, false) as is_repeat
     from touched as t

@@ -48,7 +48,7 @@ stretch as (
 ),
 
 hour as (
-    select s.vessel_code, h.hour_at, {{ vessel_day('h.hour_at') }} as day
+    select s.vessel_code, h.hour_at, {{ local_day('h.hour_at') }} as day
     from stretch as s
     -- One hour earlier than needed: whether a vessel was at sea then decides about the row after it.
     cross join lateral

@@ -42,5 +42,5 @@ from call as c
 left join {{ ref('vessel_port') }} as p
     on
         c.port_code = p.port_code
-        and {{ vessel_day('coalesce(c.reported_at, c.seen_at)') }} >= p.effective_from
-        and {{ vessel_day('coalesce(c.reported_at, c.seen_at)') }} < p.effective_to
+        and {{ local_day('coalesce(c.reported_at, c.seen_at)') }} >= p.effective_from
+        and {{ local_day('coalesce(c.reported_at, c.seen_at)') }} < p.effective_to

@@ -116,10 +116,10 @@ left join {{ ref('vessel_state') }} as b on j.state = b.state
 left join {{ ref('vessel_zone_rule') }} as z
     on
         j.zone_code = z.zone_code
-        and {{ vessel_day('j.measured_at') }} >= z.effective_from
-        and {{ vessel_day('j.measured_at') }} < z.effective_to
+        and {{ local_day('j.measured_at') }} >= z.effective_from
+        and {{ local_day('j.measured_at') }} < z.effective_to
 left join {{ ref('vessel_port') }} as p
     on
         j.port_code = p.port_code
-        and {{ vessel_day('j.heard_at') }} >= p.effective_from
-        and {{ vessel_day('j.heard_at') }} < p.effective_to
+        and {{ local_day('j.heard_at') }} >= p.effective_from
+        and {{ local_day('j.heard_at') }} < p.effective_to

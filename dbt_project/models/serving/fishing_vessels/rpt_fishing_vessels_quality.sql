@@ -1,6 +1,6 @@
 -- Messages received per day and unit: used, and not used by reason. Nothing disappears uncounted.
 select
-    {{ vessel_day('f.received_at') }} as received_on,
+    {{ local_day('f.received_at') }} as received_on,
     d.unit_code,
     coalesce(f.fault, 'dung_duoc') as fault,
     coalesce(r.fault_name_vi, 'Dùng được') as fault_name,
@@ -11,4 +11,4 @@ select
 from {{ ref('fct_vessel_fix') }} as f
 inner join {{ ref('dim_vessel') }} as d on f.vessel_code = d.vessel_code
 left join {{ ref('vessel_fault') }} as r on f.fault = r.fault
-group by {{ vessel_day('f.received_at') }}, d.unit_code, f.fault, r.fault_name_vi
+group by {{ local_day('f.received_at') }}, d.unit_code, f.fault, r.fault_name_vi

@@ -26,11 +26,11 @@ inner join {{ ref('dim_vessel') }} as d on f.vessel_code = d.vessel_code
 left join {{ ref('vessel_zone_rule') }} as z
     on
         f.zone_code = z.zone_code
-        and {{ vessel_day('f.ordered_at') }} >= z.effective_from
-        and {{ vessel_day('f.ordered_at') }} < z.effective_to
+        and {{ local_day('f.ordered_at') }} >= z.effective_from
+        and {{ local_day('f.ordered_at') }} < z.effective_to
 left join {{ ref('vessel_port') }} as p
     on
         f.port_code = p.port_code
-        and {{ vessel_day('f.ordered_at') }} >= p.effective_from
-        and {{ vessel_day('f.ordered_at') }} < p.effective_to
+        and {{ local_day('f.ordered_at') }} >= p.effective_from
+        and {{ local_day('f.ordered_at') }} < p.effective_to
 where f.is_used
