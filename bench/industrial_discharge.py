@@ -2,8 +2,8 @@
 
 The sandbox's outlets are laid out, loaded through extractor and gate, and built once. Then the two ways take turns:
 ``fct_discharge_hourly`` recomputed by dbt's compiled SQL (full refresh, models' time only), and pandas reading the
-published readings over the same connection, correcting oxygen and averaging. The ratio of the two is a figure (the model
-also counts, adds up loads and writes); the promises are that both give the same means, and that a five-minute increment
+published readings over the same connection, correcting oxygen and averaging. The ratio of the two is a figure
+(the model also counts, adds up loads, writes); the promises are that both give the same means, and that an increment
 costs at most a tenth of what the whole cost (models' time; needs the thirty days of the full run).
 """
 
