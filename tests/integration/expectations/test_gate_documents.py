@@ -23,8 +23,8 @@ DOMAIN = "documents"
 LISTS = {"incoming": "Văn bản đến", "outgoing": "Văn bản đi", "internal": "Văn bản nội bộ"}
 ONE = "_source_row = 1"
 Fault = tuple[str, str, str, tuple[str, ...]]
-# What goes wrong in one batch, in all three lists alike: table (after the list's name), what is set, which rows, and how
-# the promises that must fail go on after the list's name. A batch costs seconds, so each carries several faults.
+# What goes wrong in one batch, in all three lists alike: table (after the list's name), what is set, which rows, and
+# how the promises that must fail go on after the list's name. A batch costs seconds, so each carries several faults.
 FAULTS: dict[str, list[Fault]] = {
     "rows without what they need": [
         ("", "document_id = null", ONE, ("mỗi dòng phải có mã văn bản",)),
