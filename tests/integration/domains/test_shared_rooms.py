@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ioc import transform
+from ioc import transform, warehouse
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:
@@ -130,3 +130,13 @@ def test_former_units_map_to_all_their_heirs(corridor: Corridor, tmp_path: Path)
     ) == [("Phường Bỉm Sơn", 1)]
     held = corridor.query("select count(distinct unit_code) from marts.bridge_former_unit")
     assert held == [(166,)], "every commune of today has a past"
+
+
+def test_laying_out_one_domain_leaves_the_views_of_another_in_place(corridor: Corridor, tmp_path: Path) -> None:
+    """A view that another domain hung on the units; every layout builds the shared models again."""
+    layout = ("build", "--select", "path:seeds/shared", "path:models/*/shared", "--exclude-resource-type", "unit_test")
+    _dbt(tmp_path, *layout, "--indirect-selection", "buildable")
+    with warehouse.connect("transformer", corridor.settings) as connection:
+        connection.execute("create view serving.rpt_of_another as select unit_code from marts.dim_unit_today")
+    _dbt(tmp_path, *layout, "--indirect-selection", "buildable")
+    assert corridor.query("select count(*) > 166 from serving.rpt_of_another") == [(True,)]

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 -- Communes before 1/7/2025 by name (NQ 1686/NQ-UBTVQH15 names, and gives no codes) and whose they are today. One that was
 -- divided, or whose name several districts knew, has several rows; its shares are in no source, so `weight` is null.
 with part as (

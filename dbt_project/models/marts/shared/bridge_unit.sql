@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 -- Whose today is what belonged to a unit: itself, or everyone who took over from it by today, chains followed, shares
 -- multiplied. Figures of `old_code` times `weight`, summed by `unit_code`, keep their total where the shares do.
 with recursive line as (

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 -- Units with the days on which they exist: join on the code and on the day of what happened.
 select
     u.code as unit_code,

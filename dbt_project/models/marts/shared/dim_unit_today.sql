@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='lasting_view') }}
 -- Every unit under its newest name; a unit that has ended keeps its row, so that old figures keep a name.
 select distinct on (unit_code)
     *,
