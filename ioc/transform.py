@@ -128,11 +128,9 @@ def run(
         # The layout replaces views: nobody else builds meanwhile. Increments only keep layouts away.
         shared = "_shared" if laid_out else ""
         connection.execute(f"select pg_advisory_lock{shared}(hashtext('dbt-layout'))")
-        standing = []
         if not laid_out:
             _write_domains(connection)
-            standing = [name for name in _known_prints(connection, _modelled()) if name not in built]
-        results = _build(built, settings, laid_out=laid_out, full_refresh=full_refresh, standing=standing)
+        results = _build(built, settings, laid_out=laid_out, full_refresh=full_refresh)
         report = _report(built, kind, results)
         _record(connection, results, airflow_run_id)
         if report.failed:
@@ -143,25 +141,8 @@ def run(
     return report
 
 
-def _modelled() -> list[str]:
-    """Domains that have models."""
-    return [
-        one.name for one in all_domains() if any((PROJECT / "models" / layer / one.name).is_dir() for layer in _LAYERS)
-    ]
-
-
-def _build(
-    domains: list[str], settings: Settings, *, laid_out: bool, full_refresh: bool, standing: list[str]
-) -> dict[str, Any]:
-    """Run dbt once and return its ``run_results.json``, each result with the ``folder`` its node lives in.
-
-    Args:
-        domains: Domains to build.
-        settings: Settings of the stack.
-        laid_out: Whether seeds, views and tests are there already.
-        full_refresh: Whether to recompute history.
-        standing: Other domains that were laid out before.
-    """
+def _build(domains: list[str], settings: Settings, *, laid_out: bool, full_refresh: bool) -> dict[str, Any]:
+    """Run dbt once and return its ``run_results.json``, each result with the ``folder`` its node lives in."""
     select = [f"path:models/*/{name}+" for name in domains]
     arguments = ["--exclude-resource-type", "unit_test"]
     if laid_out:
@@ -172,8 +153,6 @@ def _build(
     else:
         select += [f"path:seeds/{name}" for name in ("shared", *domains) if (PROJECT / "seeds" / name).is_dir()]
         select += [f"path:models/*/{name}" for name in _PLATFORM]
-        # Replacing a shared view drops the views above it, those of other domains too: they are laid out with it.
-        select += [f"path:models/*/shared+,path:models/*/{name},config.materialized:view" for name in standing]
         # A test that also looks at a table of another domain belongs to that domain, which may not be built yet.
         arguments += ["--indirect-selection", "buildable"]
     if full_refresh:
