@@ -90,3 +90,19 @@ of its domain (publish_seq).
 
 {# Does this build add to what is there? A full refresh takes the plain path and never reads the table's old shape. #}
 {% macro is_increment() %}{{ return(is_incremental() and not flags.FULL_REFRESH) }}{% endmacro %}
+
+{#
+Until when all lists of a domain's interface have been read, news or none: the reading that began longest ago among the newest
+ones of each list. An office that is closed for the night changes nothing, and is no silent source.
+#}
+{% macro source_read_at(domain=none) -%}
+    (
+        select min(l.listed_at)
+        from (
+            select max((c.value ->> 'listed_at')::timestamptz) as listed_at
+            from {{ source('ops', 'cursor') }} as c
+            where c.domain = '{{ domain or cursor_domain() }}' and c.name like 'source:%'
+            group by split_part(c.name, '#', 2)
+        ) as l
+    )
+{%- endmacro %}

@@ -13,20 +13,7 @@ so that one bad step costs a step and not the run. `text` is SQL.
     end
 {%- endmacro %}
 
-{# The civil day of an instant. #}
-{% macro day_of(instant) -%}
-    ({{ instant }} at time zone '{{ var("time_zone") }}')::date
-{%- endmacro %}
-
 {# Today, Vietnamese civil time. #}
 {% macro today() -%}
     (now() at time zone '{{ var("time_zone") }}')::date
 {%- endmacro %}
-
-{#
-Pre-hook of a small model that is counted afresh at every build: its old rows go in the transaction that brings the new ones. A
-plain table would be swapped, and the views above it dropped, which an increment does not lay out again.
-#}
-{% macro emptied_first() %}
-    {% if load_cached_relation(this) is not none and not flags.FULL_REFRESH %}delete from {{ this }}{% endif %}
-{% endmacro %}

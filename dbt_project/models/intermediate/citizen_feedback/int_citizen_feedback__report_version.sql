@@ -1,7 +1,7 @@
 {{ config(
     incremental_strategy='refill',
     indexes=[{'columns': ['report_code', 'version_no'], 'unique': true}],
-    post_hook=["{{ record_newest_data('max(least(changed_at, loaded_at))') }}"]
+    post_hook=["{{ record_newest_data('max(' ~ source_read_at() ~ ')') }}"]
 ) }}
 -- Every version with its unit, commune and deadline, and the moment from which it counts. Days whose books are closed stay
 -- as they are: what is said of them later counts from the first open day on, which is the day up to which the reading before

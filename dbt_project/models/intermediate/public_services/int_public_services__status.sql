@@ -2,7 +2,7 @@
     unique_key=['dossier_code', 'state_no'],
     indexes=keyed(['dossier_code', 'state_no'], [['valid_from']]),
     meta={'reads': ['published']},
-    post_hook="{{ record_newest_data('max(valid_from)') }}"
+    post_hook="{{ record_newest_data('max(' ~ source_read_at() ~ ')') }}"
 ) }}
 -- The life of each dossier as a chain of states by the source's own times, rebuilt whole for a dossier that was said anew.
 -- Statuses come from the step log of the newest version, and from versions whose status their own log does not explain (a
@@ -45,8 +45,8 @@ log as (
     left join {{ ref('public_service_status') }} as g
         on
             s.status_code = g.status_code
-            and {{ day_of('s.step_at') }} >= g.effective_from
-            and {{ day_of('s.step_at') }} < g.effective_to
+            and {{ local_day('s.step_at') }} >= g.effective_from
+            and {{ local_day('s.step_at') }} < g.effective_to
     where s.step_at is not null and s.status_code is not null
 ),
 
@@ -126,8 +126,8 @@ point as (
     left join {{ ref('public_service_status') }} as g
         on
             v.status_code = g.status_code
-            and {{ day_of('v.said_at') }} >= g.effective_from
-            and {{ day_of('v.said_at') }} < g.effective_to
+            and {{ local_day('v.said_at') }} >= g.effective_from
+            and {{ local_day('v.said_at') }} < g.effective_to
 ),
 
 -- A point without a status keeps the one before it; what else holds is said by the version in force, before the first one

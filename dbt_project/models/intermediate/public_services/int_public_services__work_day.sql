@@ -2,7 +2,7 @@
     unique_key=['day'],
     indexes=keyed(['day']),
     meta={'reads': ['published']},
-    pre_hook="{{ emptied_first() }}"
+    incremental_strategy='refill'
 ) }}
 -- The editable calendar, counted once: working days between two days are a difference of `work_day_no`, so that a report
 -- over many dossiers does not ask the calendar for each of them. Same answers as ref.work_days_between.

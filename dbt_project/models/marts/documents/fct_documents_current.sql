@@ -2,7 +2,7 @@
     unique_key=['kind', 'document_id'],
     indexes=keyed(['kind', 'document_id'], [['due_at'], ['registered_at']]),
     meta={'reads': ['int_documents__state']},
-    post_hook=["{{ record_newest_data('max((select read_until from ' ~ ref('stg_documents__reading') ~ '))') }}"]
+    post_hook=["{{ record_newest_data('max(' ~ source_read_at() ~ ')') }}"]
 ) }}
 -- Every document as it is now, with what happened to it on the way and whether it left the registry in time.
 with touched as (

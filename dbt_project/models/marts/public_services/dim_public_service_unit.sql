@@ -2,7 +2,7 @@
     unique_key=['source_unit_code'],
     indexes=keyed(['source_unit_code']),
     meta={'reads': ['published']},
-    pre_hook="{{ emptied_first() }}"
+    incremental_strategy='refill'
 ) }}
 -- Whose unit is whose: by code from the reference table, else by name among today's units, else by the name of a former
 -- commune that has one heir. What stays unknown is shown and counted under a code of its own.

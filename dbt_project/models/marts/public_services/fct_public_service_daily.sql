@@ -18,12 +18,12 @@ with span as (
             least(
                 (select max(t.as_of_day) + 1 from {{ this }} as t),
                 (
-                    select {{ day_of('min(s.affected_from)') }} from {{ ref('int_public_services__status') }} as s
+                    select {{ local_day('min(s.affected_from)') }} from {{ ref('int_public_services__status') }} as s
                     where s.run_seq > {{ since('int_public_services__status') }}
                 )
             )
         {% else %}
-            (select {{ day_of('min(s.valid_from)') }} from {{ ref('int_public_services__status') }} as s)
+            (select {{ local_day('min(s.valid_from)') }} from {{ ref('int_public_services__status') }} as s)
         {% endif %}
         as first_day,
         {{ today() }} - 1 as last_day,
@@ -73,9 +73,9 @@ closing as (
         s.is_running,
         s.is_finished,
         s.group_code,
-        {{ day_of('s.received_at') }} as received_on,
+        {{ local_day('s.received_at') }} as received_on,
         coalesce(s.received_at > s.receipt_due_at, false) as is_received_late,
-        {{ day_of('s.due_at') }} as due_on,
+        {{ local_day('s.due_at') }} as due_on,
         s.due_at - make_interval(hours => d.near_due_hours) <= d.ends_at as is_within_near
     from day as d
     inner join state as s

@@ -2,7 +2,7 @@
     unique_key=['dossier_code'],
     indexes=keyed(['dossier_code'], [['unit_code']]),
     meta={'reads': ['published']},
-    pre_hook="{{ emptied_first() }}"
+    incremental_strategy='refill'
 ) }}
 -- Each dossier as the source says it now, without anything that names a person.
 with newest as (
@@ -53,11 +53,11 @@ from newest as n
 left join {{ ref('public_service_status') }} as g
     on
         n.status_code = g.status_code
-        and {{ day_of('n.said_at') }} >= g.effective_from
-        and {{ day_of('n.said_at') }} < g.effective_to
+        and {{ local_day('n.said_at') }} >= g.effective_from
+        and {{ local_day('n.said_at') }} < g.effective_to
 left join {{ ref('dim_public_service_unit') }} as u on n.source_unit_code = u.source_unit_code
 left join {{ ref('public_service_setting') }} as s
     on
-        {{ day_of('n.received_at') }} >= s.effective_from
-        and {{ day_of('n.received_at') }} < s.effective_to
-left join {{ ref('int_public_services__work_day') }} as w on {{ day_of('n.received_at') }} = w.day
+        {{ local_day('n.received_at') }} >= s.effective_from
+        and {{ local_day('n.received_at') }} < s.effective_to
+left join {{ ref('int_public_services__work_day') }} as w on {{ local_day('n.received_at') }} = w.day

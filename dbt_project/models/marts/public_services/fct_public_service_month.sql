@@ -2,7 +2,7 @@
     unique_key=['period_month', 'unit_code'],
     indexes=keyed(['period_month', 'unit_code']),
     meta={'reads': ['published']},
-    pre_hook="{{ emptied_first() }}"
+    incremental_strategy='refill'
 ) }}
 -- Both measures of on-time per unit and month, side by side: the one-stop system's operational one (from the closed days),
 -- and that of QĐ 766/QĐ-TTg 2.1. They differ by definition; neither replaces the other.
@@ -42,10 +42,12 @@ by_766 as (
         count(*) filter (where j.is_on_time is not null) as base_766_count,
         count(*) filter (where j.is_on_time) as on_time_766_count,
         count(*) filter (where j.is_on_time is null) as unjudged_766_count,
-        avg(b.work_day_no - a.work_day_no) filter (where {{ day_of('j.processed_at') }} >= j.period_month) as mean_work_days
+        avg(b.work_day_no - a.work_day_no) filter (
+            where {{ local_day('j.processed_at') }} >= j.period_month
+        ) as mean_work_days
     from {{ ref('int_public_services__on_time_766') }} as j
-    left join {{ ref('int_public_services__work_day') }} as a on {{ day_of('j.received_at') }} = a.day
-    left join {{ ref('int_public_services__work_day') }} as b on {{ day_of('j.processed_at') }} = b.day
+    left join {{ ref('int_public_services__work_day') }} as a on {{ local_day('j.received_at') }} = a.day
+    left join {{ ref('int_public_services__work_day') }} as b on {{ local_day('j.processed_at') }} = b.day
     group by j.period_month, j.unit_code
 )
 

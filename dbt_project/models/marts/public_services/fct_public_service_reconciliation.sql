@@ -6,7 +6,7 @@
     unique_key=['unit_code', 'day', 'measure_code'],
     indexes=keyed(['unit_code', 'day', 'measure_code']),
     meta={'reads': ['published']},
-    pre_hook="{{ emptied_first() }}"
+    incremental_strategy='refill'
 ) }}
 -- Three counts of one unit and day. `source_count`: what the source's report says. `recount`: the same definitions over the
 -- dossiers that we hold, as they are now, which is how the source counts: a difference means that something is missing on
@@ -27,10 +27,10 @@ dossier as materialized (
     select
         d.unit_code,
         d.status_code,
-        {{ day_of('d.received_at') }} as received_on,
-        {{ day_of('d.due_at') }} as due_on,
-        {{ day_of('d.ended_at') }} as ended_on,
-        {{ day_of('d.supplement_asked_at') }} as asked_on
+        {{ local_day('d.received_at') }} as received_on,
+        {{ local_day('d.due_at') }} as due_on,
+        {{ local_day('d.ended_at') }} as ended_on,
+        {{ local_day('d.supplement_asked_at') }} as asked_on
     from {{ ref('fct_public_service_dossier') }} as d
     where d.is_counted and d.received_at is not null
 ),

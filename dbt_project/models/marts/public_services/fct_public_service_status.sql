@@ -28,6 +28,6 @@ left join {{ ref('dim_public_service_unit') }} as u on s.source_unit_code = u.so
 left join {{ ref('public_service_status') }} as g
     on
         s.status_code = g.status_code
-        and {{ day_of('s.valid_from') }} >= g.effective_from
-        and {{ day_of('s.valid_from') }} < g.effective_to
+        and {{ local_day('s.valid_from') }} >= g.effective_from
+        and {{ local_day('s.valid_from') }} < g.effective_to
 where not s.is_void

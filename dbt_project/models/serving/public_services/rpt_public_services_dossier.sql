@@ -15,15 +15,15 @@ select
     case
         when not d.is_running then 'Ngừng tính thời gian'
         when d.due_at is null then 'Không có ngày hẹn trả'
-        when {{ day_of('d.due_at') }} < {{ today() }} then 'Quá hạn'
-        when {{ day_of('d.due_at') }} = {{ today() }} then 'Đến hạn hôm nay'
+        when {{ local_day('d.due_at') }} < {{ today() }} then 'Quá hạn'
+        when {{ local_day('d.due_at') }} = {{ today() }} then 'Đến hạn hôm nay'
         when d.due_at - make_interval(hours => s.near_due_hours) <= now() then 'Sắp đến hạn'
         else 'Trong hạn'
     end as deadline_vi,
     d.received_at,
     d.due_at,
     case
-        when d.is_running and {{ day_of('d.due_at') }} < {{ today() }} then n.work_day_no - w.work_day_no
+        when d.is_running and {{ local_day('d.due_at') }} < {{ today() }} then n.work_day_no - w.work_day_no
     end as overdue_work_days,
     d.supplement_count::bigint as supplement_count,
     d.changed_at
@@ -32,6 +32,6 @@ left join {{ ref('dim_unit_today') }} as u on d.unit_code = u.unit_code
 left join {{ ref('public_service_channel') }} as c on d.channel_code = c.channel_code
 left join {{ ref('public_service_setting') }} as s
     on {{ today() }} >= s.effective_from and {{ today() }} < s.effective_to
-left join {{ ref('int_public_services__work_day') }} as w on {{ day_of('d.due_at') }} = w.day
+left join {{ ref('int_public_services__work_day') }} as w on {{ local_day('d.due_at') }} = w.day
 left join {{ ref('int_public_services__work_day') }} as n on n.day = {{ today() }}
 where d.is_open and d.is_counted

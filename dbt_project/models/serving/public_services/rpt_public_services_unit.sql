@@ -2,8 +2,8 @@
 with judged as (
     select
         d.*,
-        {{ day_of('d.due_at') }} < {{ today() }} as is_past_due,
-        {{ day_of('d.due_at') }} > {{ today() }}
+        {{ local_day('d.due_at') }} < {{ today() }} as is_past_due,
+        {{ local_day('d.due_at') }} > {{ today() }}
         and d.due_at - make_interval(hours => s.near_due_hours) <= now() as is_near_due
     from {{ ref('fct_public_service_dossier') }} as d
     left join {{ ref('public_service_setting') }} as s
@@ -21,8 +21,8 @@ counted as (
         count(*) filter (where is_running and is_near_due) as near_due_count,
         count(*) filter (where group_code = 'bo_sung') as supplement_count,
         count(*) filter (where group_code = 'dung_xu_ly') as stopped_count,
-        count(*) filter (where {{ day_of('received_at') }} = {{ today() }}) as received_today_count,
-        count(*) filter (where is_finished and {{ day_of('ended_at') }} = {{ today() }}) as processed_today_count
+        count(*) filter (where {{ local_day('received_at') }} = {{ today() }}) as received_today_count,
+        count(*) filter (where is_finished and {{ local_day('ended_at') }} = {{ today() }}) as processed_today_count
     from judged
     group by unit_code
 ),

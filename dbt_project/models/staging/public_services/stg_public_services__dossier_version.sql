@@ -29,5 +29,5 @@ from ({{ record_versions(source('raw_public_services', 'dossier'), ['dossier_cod
 left join {{ ref('public_service_procedure') }} as p
     on
         v.procedure_code = p.procedure_code
-        and {{ day_of('v.changed_at') }} >= p.effective_from
-        and {{ day_of('v.changed_at') }} < p.effective_to
+        and {{ local_day('v.changed_at') }} >= p.effective_from
+        and {{ local_day('v.changed_at') }} < p.effective_to
