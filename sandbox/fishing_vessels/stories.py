@@ -130,7 +130,8 @@ def _future(messages: list[Message]) -> list[Message]:
 def _help(messages: list[Message]) -> list[Message]:
     """A call for help whose first message has no position, over after three hours."""
     called = _change(-100, -97, alarm="SOS")(messages)
-    first = min((m for m in called if m.alarm), key=lambda m: m.hour)
+    # A history of few days does not reach back to it.
+    first = min((m for m in called if m.alarm), key=lambda m: m.hour, default=None)
     return [replace(m, latitude=0, longitude=0) if m is first else m for m in called]
 
 

@@ -315,7 +315,8 @@ def test_the_most_specific_scope_wins(office: Office, desk: Desk, scope: tuple[s
     desk.signal({0: 50, 0.5: 160})
     desk.signal({0: 50, 0.5: 160}, station="YY-01", unit_code="14845")
     version_id = office.draft()
-    tests = TESTS.replace("TH-01", "ZZ-01").replace('unit: "14797", ', "")
+    # A station without a unit: the department's leader is told in the place of the commune's.
+    tests = TESTS.replace("TH-01", "ZZ-01").replace('unit: "14797", ', "").replace("lanh_dao 14797", "lanh_dao SNNMT")
     thresholds = _scoped(office.document(version_id), *scope)
     office.save(version_id, tests=tests, thresholds=thresholds, effective_from=desk.at(-24))
     office.prove(version_id)

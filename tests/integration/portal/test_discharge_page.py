@@ -15,10 +15,10 @@ from portal.domains.industrial_discharge import page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Person
     from fastapi import FastAPI
 
     from ioc.settings import Settings
+    from tests.integration.portal.conftest import Person
 
 PAGE = "/linh-vuc/industrial_discharge"
 
@@ -58,7 +58,7 @@ def _outlets(installation: Settings, _filled: None) -> None:
 
 @pytest.fixture
 def commune_officer(app: FastAPI, settings: Settings, _outlets: None) -> Person:
-    from conftest import Person
+    from tests.integration.portal.conftest import Person
 
     with warehouse.connect("portal", settings) as connection:
         connection.execute(
