@@ -5,13 +5,25 @@ A domain makes the plan from the seed, so that the same seed and the same moment
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.files import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+
+def kept_anchor(path: Path, now: datetime) -> datetime:
+    """The moment of the first start, on which a plan hangs: ``now`` the first time, from the file afterwards."""
+    if path.exists():
+        return datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["anchor"])
+    write_atomically(path, json.dumps({"anchor": now.isoformat()}).encode())
+    return now
 
 
 class Clock:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ioc.secrets import Secrets
 from sandbox.api import Interface
 from sandbox.citizen_feedback import reports, stories
-from sandbox.files import write_atomically
-from sandbox.store import Change, Clock, Store
+from sandbox.store import Change, Clock, Store, kept_anchor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ioc.settings import Settings
 
 
@@ -31,17 +27,9 @@ def interface(store: Store, password: str) -> Interface:
     )  # fmt: skip
 
 
-def _anchor(path: Path) -> datetime:
-    """The moment of the first start, kept, so that a restart goes on with the same lives."""
-    if path.exists():
-        return datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["anchor"])
-    anchor = datetime.now(UTC).replace(second=0, microsecond=0)
-    write_atomically(path, json.dumps({"anchor": anchor.isoformat()}).encode())
-    return anchor
-
-
 def stand_in(settings: Settings) -> Interface:
     """See :func:`sandbox.stand_in.discover`."""
-    anchor = _anchor(settings.home / "sandbox" / "citizen_feedback.json")
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    anchor = kept_anchor(settings.home / "sandbox" / "citizen_feedback.json", now)
     store = Store(Clock(), changes(settings.sandbox_seed, anchor, settings.sandbox_days))
     return interface(store, Secrets.of(settings).get("sandbox_citizen_feedback"))

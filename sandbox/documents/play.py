@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,7 @@ from sandbox.api import Interface
 from sandbox.documents.letters import KINDS, VIETNAM, Kind, Letter
 from sandbox.documents.plan import letters_of
 from sandbox.documents.stories import planted
-from sandbox.files import write_atomically
-from sandbox.store import Clock, Store
+from sandbox.store import Clock, Store, kept_anchor
 
 if TYPE_CHECKING:
     from datetime import date
@@ -41,7 +39,8 @@ class Office:
 
     def __init__(self, folder: Path, seed: int, days: int, password: str, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
-        self.anchor = _anchor(folder / "documents.json", self.clock.now())
+        hour = self.clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        self.anchor = kept_anchor(folder / "documents.json", hour)
         self._seed = seed
         history: dict[Kind, list[Letter]] = {kind: [] for kind in KINDS}
         first = self.anchor.astimezone(VIETNAM).date() - timedelta(days=days)
@@ -88,14 +87,6 @@ class Office:
         """The page of a document, whatever list it stands in."""
         one = next((one for one in self.lists.values() if key in one.store.records()), self.lists["incoming"])
         return one.item(key)
-
-
-def _anchor(path: Path, now: datetime) -> datetime:
-    if path.exists():
-        return datetime.fromisoformat(json.loads(path.read_text())["anchor"])
-    anchor = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    write_atomically(path, json.dumps({"anchor": anchor.isoformat()}).encode())
-    return anchor
 
 
 def stand_in(settings: Settings) -> Office:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,12 @@ from pydantic import BaseModel
 
 from ioc.secrets import Secrets
 from sandbox.api import VIETNAM, Interface
-from sandbox.files import write_atomically
 from sandbox.public_services.catalogue import UNITS
 from sandbox.public_services.dossiers import lives, stock, written
 from sandbox.public_services.totals import Totals
-from sandbox.store import Change, Clock, Store
+from sandbox.store import Change, Clock, Store, kept_anchor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ioc.settings import Settings
 
 # Dossiers submitted so long before the history begins, and the share of a usual day's: the open ones are the stock.
@@ -118,17 +114,7 @@ class PublicServices:
         return changes
 
 
-def anchor_of(path: Path) -> datetime:
-    """Moment of the first start, kept so that a restart tells the same story."""
-    if path.exists():
-        return datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["anchor"])
-    anchor = datetime.now(UTC)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps({"anchor": anchor.isoformat()}).encode())
-    return anchor
-
-
 def stand_in(settings: Settings) -> PublicServices:
-    anchor = anchor_of(settings.home / "sandbox" / "public_services.json")
+    anchor = kept_anchor(settings.home / "sandbox" / "public_services.json", datetime.now(UTC))
     password = Secrets.of(settings).get("sandbox_public_services")
     return PublicServices(anchor, settings.sandbox_seed, settings.sandbox_days, password)
