@@ -48,6 +48,40 @@ pipeline.extract({domain!r}, source_uris={uris!r})
 """
 
 
+class Tt10Files:
+    """The hooks for station files of TT 10/2021: what stations of a domain send for the suite."""
+
+    station: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str]
+
+    def _lines(self, number: int) -> list[str]:
+        at = f"20260131{18 + number:02d}0000"
+        return [f"{name}\t{number * 10 + n}.5\t{self.unit}\t{at}\t00\r\n" for n, name in enumerate(self.names)]
+
+    def _path(self, folder: Path, number: int) -> Path:
+        return folder / f"{self.station}/2026/01/31/{self.station}_20260131{18 + number:02d}0000.txt"
+
+    def write_files(self, folder: Path, first: int, count: int) -> int:
+        for number in range(first, first + count):
+            path = self._path(folder, number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(self._lines(number)), newline="")
+        return count * len(self.names)
+
+    def correct(self, folder: Path, number: int) -> int:
+        changed = self._lines(number)
+        changed[0] = changed[0].replace("0.5\t", "0.75\t")
+        path = self._path(folder, number)
+        path.with_stem(f"{path.stem}_resend").write_text("".join(changed), newline="")
+        return len(changed)
+
+    def half(self, folder: Path, number: int) -> tuple[int, int]:
+        path = self._path(folder, number)
+        path.write_bytes(path.read_bytes()[:-14])
+        return (number + 1) * len(self.names) - 1, 1
+
+
 class FormatConformance:
     """Hooks: ``domain``, :meth:`write_files`, :meth:`correct`, :meth:`half`; ``fragment`` for a mapped format."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from extractor_conformance import ExtractorConformance, FormatConformance
+from extractor_conformance import ExtractorConformance, FormatConformance, Tt10Files
 
 from extractors.core.formats.text import VIETNAM
 from extractors.core.formats.tt10 import Tt10Format
@@ -24,36 +24,11 @@ if TYPE_CHECKING:
 _NAMES = ("PM2.5", "PM10", "O3", "CO")
 
 
-class TestStationFiles(ExtractorConformance):
+class TestStationFiles(Tt10Files, ExtractorConformance):
     domain: ClassVar[str] = "air_quality"
-
-    @staticmethod
-    def _lines(number: int) -> list[str]:
-        at = f"20260131{18 + number:02d}0000"
-        return [f"{name}\t{number * 10 + index}.5\tug/m3\t{at}\t00\r\n" for index, name in enumerate(_NAMES)]
-
-    @staticmethod
-    def _path(folder: Path, number: int) -> Path:
-        return folder / f"TH-01/2026/01/31/TH-01_20260131{18 + number:02d}0000.txt"
-
-    def write_files(self, folder: Path, first: int, count: int) -> int:
-        for number in range(first, first + count):
-            path = self._path(folder, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(self._lines(number)), newline="")
-        return count * len(_NAMES)
-
-    def correct(self, folder: Path, number: int) -> int:
-        changed = self._lines(number)
-        changed[0] = changed[0].replace("0.5\t", "0.75\t")
-        path = self._path(folder, number)
-        path.with_stem(f"{path.stem}_resend").write_text("".join(changed), newline="")
-        return len(changed)
-
-    def half(self, folder: Path, number: int) -> tuple[int, int]:
-        path = self._path(folder, number)
-        path.write_bytes(path.read_bytes()[:-14])
-        return (number + 1) * len(_NAMES) - 1, 1
+    station: ClassVar[str] = "TH-01"
+    names: ClassVar[tuple[str, ...]] = _NAMES
+    unit: ClassVar[str] = "ug/m3"
 
     def test_rejects_keep_their_text_and_reason(self, settings: Settings, source: Path) -> None:
         (source / "TH-09_20260131180000.txt").write_bytes(

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from extractor_conformance import FormatConformance
+from extractor_conformance import FormatConformance, Tt10Files
 
 from extractors.core.errors import Fatal
 from extractors.core.pipeline import extract
@@ -22,36 +22,11 @@ if TYPE_CHECKING:
 _NAMES = ("Flow", "pH", "COD", "NH4")
 
 
-class TestStationFiles(FormatConformance):
+class TestStationFiles(Tt10Files, FormatConformance):
     domain: ClassVar[str] = "industrial_discharge"
-
-    @staticmethod
-    def _lines(number: int) -> list[str]:
-        at = f"20260131{18 + number:02d}0000"
-        return [f"{name}\t{number * 10 + index}.5\tmg/l\t{at}\t00\r\n" for index, name in enumerate(_NAMES)]
-
-    @staticmethod
-    def _path(folder: Path, number: int) -> Path:
-        return folder / f"NT-01/2026/01/31/NT-01_20260131{18 + number:02d}0000.txt"
-
-    def write_files(self, folder: Path, first: int, count: int) -> int:
-        for number in range(first, first + count):
-            path = self._path(folder, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(self._lines(number)), newline="")
-        return count * len(_NAMES)
-
-    def correct(self, folder: Path, number: int) -> int:
-        changed = self._lines(number)
-        changed[0] = changed[0].replace("0.5\t", "0.75\t")
-        path = self._path(folder, number)
-        path.with_stem(f"{path.stem}_resend").write_text("".join(changed), newline="")
-        return len(changed)
-
-    def half(self, folder: Path, number: int) -> tuple[int, int]:
-        path = self._path(folder, number)
-        path.write_bytes(path.read_bytes()[:-14])
-        return (number + 1) * len(_NAMES) - 1, 1
+    station: ClassVar[str] = "NT-01"
+    names: ClassVar[tuple[str, ...]] = _NAMES
+    unit: ClassVar[str] = "mg/l"
 
     def test_names_and_signs_of_loggers_become_the_circulars_symbols(self, settings: Settings, source: Path) -> None:
         (source / "NT-09_20260131180000.txt").write_bytes(
