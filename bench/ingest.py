@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from bench.shared.promises import at_least
+from bench.shared.server import running
 from ioc import warehouse
-from ioc.settings import PROJECT_ROOT, Settings
-from ioc.stack.postgres import EmbeddedPostgres
+from ioc.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ioc.settings import Settings
 
 _PARAMETERS = ("PM2.5", "PM10", "O3", "NO2", "SO2", "CO", "NO", "NOx", "Temp", "RH")
 _STATIONS = 10
@@ -38,26 +37,23 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     """Measure 200,000 and 2,000,000 rows (quick: 20,000)."""
     figures: dict[str, Any] = {}
     promises: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="ioc-bench-") as place, server(Path(place)) as settings:
+    with running() as settings:
+        place = settings.home / "bench"
         for rows, rounds in ((16_000, 1),) if quick else ((200_000, 3), (2_000_000, 1)):
-            found = _measure(Path(place), settings, rows, rounds)
+            found = _measure(place, settings, rows, rounds)
             figures[f"{rows} rows"] = found
             times_dlt = found["dlt"]["seconds"] / found["own"]["seconds"]
             share = found["copy"]["seconds"] / found["own"]["seconds"]
             times_pandas = found["pandas"]["seconds"] / found["own"]["seconds"]
-            promises[f"{rows} rows: times as fast as dlt"] = _at_least(times_dlt, _TIMES_DLT)
-            promises[f"{rows} rows: times as fast as pandas.to_sql"] = _at_least(times_pandas, 1.0)
-            promises[f"{rows} rows: share of the speed of bare COPY"] = _at_least(share, _SHARE_OF_COPY)
+            promises[f"{rows} rows: times as fast as dlt"] = at_least(times_dlt, _TIMES_DLT)
+            promises[f"{rows} rows: times as fast as pandas.to_sql"] = at_least(times_pandas, 1.0)
+            promises[f"{rows} rows: share of the speed of bare COPY"] = at_least(share, _SHARE_OF_COPY)
         peak = found["own"]["peak_mib"]
         promises[f"{rows} rows: peak memory, MiB"] = {"value": peak, "limit": _PEAK_MIB, "holds": peak < _PEAK_MIB}
-        small = Path(place) / "small" / "files"
+        small = place / "small" / "files"
         write_files(small, 2_000 if quick else 100_000, (10,))
         figures["all files of 10 lines"] = _way("own", small, settings)
     return {"figures": figures, "promises": promises}
-
-
-def _at_least(value: float, limit: float) -> dict[str, Any]:
-    return {"value": round(value, 3), "limit": limit, "holds": value >= limit}
 
 
 def _measure(place: Path, settings: Settings, rows: int, rounds: int) -> dict[str, Any]:
@@ -142,20 +138,3 @@ def _dump_rows(settings: Settings, path: Path) -> None:
     ):
         for block in copy:
             file.write(block)
-
-
-@contextmanager
-def server(place: Path) -> Iterator[Settings]:
-    """A PostgreSQL of this run, migrated."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(home=place / "home", port_base=port - 32, warehouse_url=None)
-    postgres = EmbeddedPostgres(settings)
-    postgres.start_detached()
-    try:
-        postgres.prepare()
-        warehouse.migrate(settings)
-        yield settings
-    finally:
-        postgres.stop()

@@ -8,25 +8,18 @@ what it costs behind one. The time of the models alone (``sql_s``) is beside it:
 
 from __future__ import annotations
 
-import statistics
-import tempfile
-import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bench.shared import histories
 from extractors.core import schema
 from extractors.core.formats.tt10 import READING
-from ioc import transform, warehouse
-from ioc.settings import TIME_ZONE, Settings
-from ioc.stack import programs
-from ioc.stack.postgres import EmbeddedPostgres
+from ioc import warehouse
+from ioc.settings import TIME_ZONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ioc.settings import Settings
 
 _LIMIT = 1.3
 _STATIONS = 10
@@ -75,95 +68,25 @@ def run(quick: bool = False, months: tuple[int, int] = (1, 24), increments: int 
     if quick:
         months, increments = (1, 2), 3
     last = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=6)
-    with ExitStack() as stack:
-        histories = [stack.enter_context(_history(length, last)) for length in months]
-        for number in range(increments + 1):
-            # In turns, so that whatever else the machine does falls on both alike.
-            for history in histories:
-                history.timed.append(_increment(history.settings, last + (number + 1) * _STEP))
-    short, long = (history.figures() for history in histories)
-    ratio = round(long["increment_s"] / short["increment_s"], 2)
-    return {
-        "figures": {"short": short, "long": long, "sql_ratio": round(long["sql_s"] / short["sql_s"], 2)},
-        "promises": {"increment_ratio": {"value": ratio, "limit": _LIMIT, "holds": ratio <= _LIMIT}},
-    }
-
-
-@dataclass
-class _History:
-    """A warehouse with so many months behind it; ``timed`` holds wall and model seconds of each increment."""
-
-    settings: Settings
-    months: int
-    raw_rows: int
-    first_build_s: float
-    timed: list[tuple[float, float]] = field(default_factory=list)
-
-    def figures(self) -> dict[str, Any]:
-        warm = self.timed[1:]  # the first increment finds cold caches
-        return {
-            "months": self.months,
-            "raw_rows": self.raw_rows,
-            "first_build_s": round(self.first_build_s, 1),
-            "increment_s": round(statistics.median(wall for wall, _ in warm), 2),
-            "sql_s": round(statistics.median(models for _, models in warm), 2),
-        }
-
-
-@contextmanager
-def _history(months: int, last: datetime) -> Iterator[_History]:
-    """A running server with a warehouse of so many months, built as the DAG would."""
-    with tempfile.TemporaryDirectory(prefix="ioc-bench-") as folder:
-        wanted = Settings(home=Path(folder), port_base=40000, warehouse_url=None)
-        settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
-        server = EmbeddedPostgres(settings)
-        server.start_detached()
-        try:
-            server.prepare()
-            warehouse.migrate(settings)
-            schema.ensure("air_quality", settings)
-            rows = _lay_history(settings, last - timedelta(days=30 * months), last)
-            started = time.monotonic()
-            transform.run(["air_quality"], settings=settings)
-            elapsed = time.monotonic() - started
-            with warehouse.connect("owner", settings, autocommit=True) as connection:
-                # What autovacuum does within minutes; waiting for it would only add noise.
-                connection.execute("vacuum analyze")
-            yield _History(settings, months, rows, elapsed)
-        finally:
-            server.stop()
-
-
-def _lay_history(settings: Settings, first: datetime, last: datetime) -> int:
-    """Write raw readings and their batches, a month at a time; returns the number of rows."""
-    rows = 0
-    at = first
-    while at <= last:
-        until = min(at + timedelta(days=30) - _STEP, last)
-        rows += _publish(settings, at, until)
-        at = until + _STEP
-    return rows
+    return histories.compare(
+        "air_quality", _publish, months=months, last=last, step=_STEP, increments=increments, limit=_LIMIT
+    )
 
 
 def _publish(settings: Settings, first: datetime, last: datetime) -> int:
+    """Write raw readings and their batches, a month at a time; returns the number of rows."""
+    rows = 0
+    while first <= last:
+        until = min(first + timedelta(days=30) - _STEP, last)
+        rows += _publish_month(settings, first, until)
+        first = until + _STEP
+    return rows
+
+
+def _publish_month(settings: Settings, first: datetime, last: datetime) -> int:
     days = (first + timedelta(days=day) for day in range((last - first).days + 1))
     months = {(at.year, at.month) for at in (moment.astimezone(ZoneInfo(TIME_ZONE)) for moment in (*days, last))}
     with warehouse.connect("loader", settings) as connection:
         schema.ensure_partitions(connection, "air_quality", READING, months)
         written = connection.execute(_HISTORY, {"first": first, "last": last, "stations": _STATIONS})
         return written.rowcount
-
-
-def _increment(settings: Settings, at: datetime) -> tuple[float, float]:
-    """Publish one more batch; wall seconds of the run, and of its models alone."""
-    _publish(settings, at, at)
-    started = time.monotonic()
-    report = transform.run(["air_quality"], settings=settings)
-    wall = time.monotonic() - started
-    if report.kind != "increment" or report.rows_affected == 0:
-        raise RuntimeError(f"the increment at {at} did not happen: {report}")
-    with warehouse.connect("owner", settings) as connection:
-        row = connection.execute(
-            "select sum(execution_time_s) from ops.dbt_run_result where invocation_id = %s", (report.invocation_id,)
-        ).fetchone()
-    return wall, float(row[0]) if row else 0.0

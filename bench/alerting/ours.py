@@ -11,9 +11,9 @@ from alerts.judging import engine
 from alerts.notifying.notice import incident_code
 from alerts.sending import delivery
 from alerts.suppressions import Actor, Scope
-from bench.alerting import server
 from bench.alerting.feed import SIGNALS, START, Feed, Signal
 from bench.alerting.month import Belief, Beliefs
+from bench.shared import server
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from alerts import channels
 from alerts.channels.base import Result
 from alerts.gateways.base import Direct
 from alerts.sending import delivery
-from bench.alerting import server
+from bench.shared import server
 from ioc import warehouse
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from alerts.judging import engine
-from bench.alerting import server
+from bench.shared import server
 from ioc import warehouse
 
 if TYPE_CHECKING:

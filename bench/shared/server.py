@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alerts import seed
 from ioc import warehouse
 from ioc.settings import Settings
 from ioc.stack import programs
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running() -> Iterator[Settings]:
-    """Settings of a running, migrated warehouse that is gone afterwards."""
+def running(*, seeded: bool = False) -> Iterator[Settings]:
+    """Settings of a running, migrated warehouse gone afterwards; ``seeded``: with units, calendars and rules."""
     with tempfile.TemporaryDirectory(prefix="ioc-bench-") as folder:
         wanted = Settings(home=Path(folder), port_base=40000, warehouse_url=None)
         settings = wanted.model_copy(update={"port_base": programs.free_port_base(wanted)})
@@ -27,6 +28,8 @@ def running() -> Iterator[Settings]:
         try:
             server.prepare()
             warehouse.migrate(settings)
+            if seeded:
+                seed.seed(settings)
             yield settings
         finally:
             server.stop()
