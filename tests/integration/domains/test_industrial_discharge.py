@@ -21,7 +21,7 @@ from sandbox.ftp import FtpSource
 from sandbox.industrial_discharge.play import NETWORK
 from sandbox.sftp import SftpSource
 from sandbox.stations.feed import Feed
-from sandbox.stations.model import DAY_S, HOUR_S, STEP_S
+from sandbox.stations.model import DAY_S, HOUR_S, STEP_S, Story
 from sandbox.stations.tt10 import render, render_given, stamp
 from tests.fixtures.relay import Relay
 
@@ -37,9 +37,21 @@ DAYS = {
     "TH_NGHISON_NT01": 3, "TH_LEMON_NT02": 6, "TH_HOANGLONG_NT03": 1, "TH_LAMSON_NT04": 2, "TH_NGHISON_KT05": 3,
     "TH_BIMSON_KT06": 5, "TH_LAMSON_KT07": 1, "TH_TAMTHOI_NT99": 1,
 }  # fmt: skip
+
+
+def planted(anchor: int) -> tuple[Story, ...]:
+    """The sandbox's stories, and two that go on: oxygen of a stack is being calibrated, a kiln stands still."""
+    since, until = anchor - 2 * HOUR_S, anchor + DAY_S
+    return (
+        *NETWORK.planted(anchor),
+        Story("calibration", "TH_NGHISON_KT05", since, until, parameter="O2", value=8.0),
+        Story("shutdown", "TH_BIMSON_KT06", since, until, parameter="O2", value=20.95),
+    )
+
+
 SMALL = replace(
     NETWORK, stations=tuple(replace(NETWORK.station(code), history_days=days) for code, days in DAYS.items()),
-    single_files_s=HOUR_S,
+    planted=planted, single_files_s=HOUR_S,
 )  # fmt: skip
 
 
@@ -161,6 +173,15 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     values = {entity for entity, kind in found if kind == "value"}
     assert values == {"TH_LAMSON_NT04/COD", "TH_LEMON_NT02/NH4", "TH_NGHISON_NT01/pH"}, (
         "calibration, device errors, a stopped stack and a burst of ten minutes alarm nobody"
+    )
+    heard = corridor.query(
+        "select split_part(entity_id, '/', 1), quality, bool_or(value is not null) from alerting.signal "
+        "where signal_code = 'industrial_discharge.limit_ratio' and quality <> 'insufficient' "
+        "and entity_id similar to '(TH_NGHISON_KT05|TH_BIMSON_KT06)/%%' and period_end > %s group by 1, 2 order by 1",
+        datetime.fromtimestamp(stations.anchor - 2 * HOUR_S, UTC),
+    )
+    assert heard == [("TH_BIMSON_KT06", "ok", False), ("TH_NGHISON_KT05", "calibrating", False)], (
+        "heard, with nothing to compare: neither an alarm nor a silence"
     )
     nodata = {entity: now for (entity, kind), (now, _) in found.items() if kind == "nodata"}
     assert nodata.keys() == {f"TH_HOANGLONG_NT03/{name}" for name in ("COD", "TSS", "NH4", "pH", "Temp")}

@@ -10,17 +10,10 @@
 ) }}
 -- How readings, hours and days that changed since the last build stand to their limits; the post-hook hands them to
 -- alerting.signal. The entity is outlet and parameter, so that a message says what is over its limit, and so that one
--- parameter that falls silent is noticed. Calibration, device errors and a stack full of air carry no value: they neither
--- raise nor end an alert.
+-- parameter that falls silent is noticed. Calibration, device errors (those of the oxygen too) and a stack full of air carry
+-- no value: they neither raise nor end an alert, and they are no silence.
 with reading as (
-    select
-        station_code, parameter, measured_at as period_end, ratio as value,
-        case
-            when value_compared is not null then 'ok'
-            when device_status = '01' then 'calibrating'
-            when device_status <> '00' then 'device_error'
-            else 'insufficient'
-        end as quality
+    select station_code, parameter, measured_at as period_end, ratio as value, quality
     from {{ ref('int_industrial_discharge__reading') }}
     where
         run_seq > {{ since('int_industrial_discharge__reading') }}

@@ -15,8 +15,10 @@ with flagged as (
 beside as (
     select
         *,
-        max(value) filter (where parameter = 'O2' and is_valid) over (partition by station_code, measured_at) as o2_pct
+        max(value) filter (where parameter = 'O2' and is_valid) over moment as o2_pct,
+        max(device_status) filter (where parameter = 'O2') over moment as o2_device_status
     from flagged
+    window moment as (partition by station_code, measured_at)
 ),
 
 -- Joined once per outlet, parameter and day: a limit holds for whole days.
@@ -53,6 +55,18 @@ compared as (
 select
     *,
     (is_valid and o2_reference_pct is not null and value_compared is null) as is_oxygen_unusable,
+    -- What the alert engine is to make of it. A value that waits for its oxygen is in the state of the oxygen's device; a
+    -- stack full of air was heard, and there is nothing to compare ('ok' without a value).
+    case
+        when value_compared is not null then 'ok'
+        when device_status = '01' then 'calibrating'
+        when device_status <> '00' then 'device_error'
+        when not is_valid then 'insufficient'
+        when o2_device_status = '01' then 'calibrating'
+        when o2_device_status <> '00' then 'device_error'
+        when o2_pct is not null then 'ok'
+        else 'insufficient'
+    end as quality,
     trim_scale(round({{ ratio_to_limit('value_compared', 'limit_min', 'limit_max') }}, 6)) as ratio,
     coalesce({{ is_beyond_limit('value_compared', 'limit_min', 'limit_max') }}, false) as is_exceeded
 from compared
