@@ -26,7 +26,11 @@ select
         case when i.is_out_of_range then 'ngoài dải đo' end,
         case when i.is_stuck then 'đứng yên' end,
         case when i.is_spike then 'nhảy vọt' end,
-        case when i.is_oxygen_unusable then 'ôxy không dùng được' end
+        case
+            when i.is_oxygen_unusable and i.o2_device_status = '01' then 'đang hiệu chuẩn ôxy'
+            when i.is_oxygen_unusable and i.o2_device_status <> '00' then 'thiết bị đo ôxy báo lỗi'
+            when i.is_oxygen_unusable then 'ôxy không dùng được'
+        end
     ) as flags_vi,
     i.batch_id
 from {{ ref('int_industrial_discharge__reading') }} as i
