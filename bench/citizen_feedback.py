@@ -38,6 +38,7 @@ cross join lateral (
     from generate_series(1, 40) as place
 ) as s;
 create index on serving.rpt_citizen_feedback_text using gin (to_tsvector('simple'::regconfig, search_text));
+create unique index on serving.rpt_citizen_feedback_text (report_code);
 create table serving.rpt_citizen_feedback_report as
 select
     report_code, 'Phường Hạc Thành'::text as unit_name, 'Giao thông'::text as field_name, 'Mới'::text as status_name,

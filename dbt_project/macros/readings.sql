@@ -10,7 +10,7 @@ from row to row (capped at 24 h), so that a fresh reading needs its predecessor 
 registry with cadence and validity.
 #}
 {% macro flagged_readings(domain, versions, parameters, stations) %}
-with incoming as (
+with {{ 'candidate' if is_increment() else 'incoming' }} as (
     select distinct on (station_code, parameter, measured_at) *
     from {{ versions }}
     -- An array, not a join: the planner then goes through the index on the batch, whatever the size of the history.
@@ -22,10 +22,22 @@ with incoming as (
             ))
             and publish_seq > {{ since('published') }}
     {% endif %}
-    order by station_code, parameter, measured_at, publish_seq desc, loaded_at desc, source_row desc
+    -- The reading that was read last, not published last: a batch may have waited in quarantine meanwhile.
+    order by station_code, parameter, measured_at, batch_id desc, loaded_at desc, source_row desc
 ),
 
 {% if is_increment() %}
+    incoming as (
+        select c.* from candidate as c
+        where
+            not exists (
+                select from {{ this }} as t
+                where
+                    t.station_code = c.station_code and t.measured_at = c.measured_at and t.parameter = c.parameter
+                    and t.batch_id > c.batch_id
+            )
+    ),
+
     touched_span as ({{ spans('incoming', 'station_code', 'measured_at', '32 hours') }}),
 
     reading as (

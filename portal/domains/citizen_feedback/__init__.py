@@ -86,8 +86,13 @@ def search(database: Database, text: str, units: list[str] | None) -> list[Row]:
             from serving.rpt_citizen_feedback_text as t
             inner join serving.rpt_citizen_feedback_report as r using (report_code)
             where (%(units)s::text[] is null or t.unit_code = any(%(units)s))
-                and (to_tsvector('simple'::regconfig, t.search_text) @@ websearch_to_tsquery('simple', %(text)s)
-                    or t.report_code = %(code)s)
+                and t.report_code in (
+                    -- By itself, so that the index over the words is used whatever else is asked.
+                    select w.report_code from serving.rpt_citizen_feedback_text as w
+                    where to_tsvector('simple'::regconfig, w.search_text) @@ websearch_to_tsquery('simple', %(text)s)
+                    union all
+                    select %(code)s
+                )
             order by t.begun_at desc
             limit %(most)s
             """,

@@ -1,4 +1,4 @@
--- The version of each reading that counts: the one published last. A filter on any of the three keys reaches the raw table.
+-- The version of each reading that counts: the one read last. A filter on any of the three keys reaches the raw table.
 select distinct on (station_code, parameter, measured_at)
     station_code,
     parameter,
@@ -14,4 +14,4 @@ select distinct on (station_code, parameter, measured_at)
     publish_seq,
     batch_id
 from {{ ref('stg_air_quality__reading_version') }}
-order by station_code, parameter, measured_at, publish_seq desc, loaded_at desc, source_row desc
+order by station_code, parameter, measured_at, batch_id desc, loaded_at desc, source_row desc
