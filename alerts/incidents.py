@@ -35,6 +35,8 @@ class ActRefusedError(ValueError):
 class IncidentView:
     """An incident as a page shows it. ``value`` is the series' newest, ``value_at`` its period end.
 
+    ``state_*`` and ``peak_state_*``: what ``value`` and ``peak_value`` are called, where the rule watches a state
+    (``unit_vi`` is None) instead of measuring.
     ``is_acked``: somebody accepted it, the acceptance has not run out and no higher level has voided it.
     ``is_stale``: the series has no data fresh enough to say that this is how things are now.
     ``is_suppressed``: messages about it at its level are held back. ``corrected_at``: a late correction contradicts it.
@@ -51,7 +53,7 @@ class IncidentView:
     domain: str
     title_vi: str
     title_en: str
-    unit_vi: str
+    unit_vi: str | None
     owner_unit: str
     legal_basis: str
     entity_type: str
@@ -66,6 +68,10 @@ class IncidentView:
     value_at: datetime | None
     open_value: float | None
     peak_value: float | None
+    state_vi: str | None
+    state_en: str | None
+    peak_state_vi: str | None
+    peak_state_en: str | None
     ack_by: str | None
     ack_at: datetime | None
     ack_until: datetime | None
@@ -90,7 +96,7 @@ class IncidentHistory:
 
     Attributes:
         incident: How it stands.
-        transitions: ``event_time, from_level, to_level, value, reason, recorded_at``.
+        transitions: ``event_time, from_level, to_level, value, state_vi, state_en, reason, recorded_at``.
         notices: Who was told what, when and how: ``created_at, channel, contact_name, address, subject, body, status,
             attempt_count, accepted_at, finished_at, last_error``.
         acts: What people did: ``occurred_at, actor, action, detail``.
@@ -121,7 +127,9 @@ select i.incident_id, i.kind, i.status, i.level, i.peak_level, coalesce(label.la
     r.owner_unit, v.legal_basis, i.entity_type, i.entity_id, coalesce(e.name_vi, i.entity_id) as entity_name,
     i.unit_code, unit.name_vi as unit_name, i.opened_at, i.closed_at, i.close_reason,
     case when i.kind = 'value' then st.last_value::float8 end as value, st.last_ok_at as value_at,
-    i.open_value::float8, i.peak_value::float8, i.ack_by, i.ack_at, i.ack_until, i.ack_note,
+    i.open_value::float8, i.peak_value::float8, state.label_vi as state_vi, state.label_en as state_en,
+    peak_state.label_vi as peak_state_vi, peak_state.label_en as peak_state_en, i.ack_by, i.ack_at, i.ack_until,
+    i.ack_note,
     i.status = 'open' and coalesce(i.ack_until > %(at)s and i.ack_void_at is null and i.ack_level >= i.level, false)
         as is_acked,
     i.kind = 'value' and coalesce(%(at)s - st.last_ok_at > v.notify_max_age, true) as is_stale,
@@ -143,6 +151,8 @@ left join lateral (
         and t.level = case i.status when 'open' then i.level else i.peak_level end
     order by (t.scope_kind, t.scope_value) = ('entity', i.entity_id) desc, t.scope_kind = 'province' desc limit 1
 ) label on true
+left join lateral alert.state_of(i.rule_version_id, i.entity_id, i.unit_code, st.last_value) state on i.kind = 'value'
+left join lateral alert.state_of(i.rule_version_id, i.entity_id, i.unit_code, i.peak_value) peak_state on true
 where (%(units)s::text[] is null or i.unit_code = any(%(units)s) or r.owner_unit = any(%(units)s))
 """
 
@@ -183,8 +193,14 @@ def history(
     with warehouse.connect("portal", settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
         view = _one(connection, incident_id, unit_codes, at)
         transitions = cursor.execute(
-            "select event_time, from_level, to_level, value::float8, reason, recorded_at from alert.transition "
-            "where incident_id = %s order by event_time",
+            """
+            select t.event_time, t.from_level, t.to_level, t.value::float8, state.label_vi as state_vi,
+                state.label_en as state_en, t.reason, t.recorded_at
+            from alert.transition t
+            join alert.incident i using (incident_id)
+            left join lateral alert.state_of(t.rule_version_id, t.entity_id, i.unit_code, t.value) state on true
+            where incident_id = %s order by t.event_time
+            """,
             (incident_id,),
         ).fetchall()
         notices = cursor.execute(

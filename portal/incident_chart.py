@@ -24,7 +24,7 @@ BEFORE, AFTER = timedelta(hours=24), timedelta(hours=6)
 _MOST_POINTS = 480
 
 _SERIES = """
-select r.signal_code, v.direction, v.max_gap, v.rule_version_id
+select r.signal_code, r.unit_vi is null as is_state, v.direction, v.max_gap, v.rule_version_id
 from alert.incident i join alert.rule r using (rule_id)
 join alert.rule_version v on v.rule_version_id = i.rule_version_id
 where i.incident_id = %(incident_id)s
@@ -98,6 +98,7 @@ class Signal:
         max_gap: Periods further apart are not joined.
         since: Left edge.
         until: Right edge.
+        is_state: Its values are states: a reader is shown the labels of their levels, never the numbers.
     """
 
     points: list[Point]
@@ -106,6 +107,12 @@ class Signal:
     max_gap: timedelta
     since: datetime
     until: datetime
+    is_state: bool = False
+
+    def reached(self, value: float) -> Level | None:
+        """The highest level that a value has entered; None below the first one."""
+        entered = (one for one in self.levels if (value <= one.enter if self.is_falling else value >= one.enter))
+        return max(entered, key=lambda one: one.level, default=None)
 
 
 def of_incident(database: Database, incident: IncidentView, now: datetime) -> Signal | None:
@@ -119,7 +126,8 @@ def of_incident(database: Database, incident: IncidentView, now: datetime) -> Si
     until = min(now, incident.closed_at + AFTER) if incident.closed_at else now
     about = {"entity_type": incident.entity_type, "entity_id": incident.entity_id, "unit_code": incident.unit_code}
     rows = database.rows(_POINTS, {**series, **about, "since": since, "until": until})
-    levels = database.rows(_LEVELS, {**series, **about}) if incident.kind == "value" else []
+    is_levelled = incident.kind == "value" or series["is_state"]
+    levels = database.rows(_LEVELS, {**series, **about}) if is_levelled else []
     is_falling = series["direction"] == "down"
     points = [Point(r["period_end"], r["value"], r["quality"], r["revision"] > 1) for r in reversed(rows)]
     if not any(point.is_usable for point in points):
@@ -131,6 +139,7 @@ def of_incident(database: Database, incident: IncidentView, now: datetime) -> Si
         series["max_gap"],
         since,
         max(until, points[-1].at),
+        series["is_state"],
     )
 
 
@@ -279,6 +288,8 @@ def picture(signal: Signal, incident: IncidentView, width: int, height: int) -> 
         ],
         "unusable": [{"x": frame.x(p.at), "point": p} for p in signal.points if not p.is_usable][::size],
         "holes": [{"x": frame.x(a), "width": round(frame.x(b) - frame.x(a), 1)} for a, b in holes],
-        "values": [{"value": value, "y": frame.y(value)} for value in _ticks(frame.low, frame.high)],
+        "values": [
+            {"value": value, "y": frame.y(value)} for value in _ticks(frame.low, frame.high) if not signal.is_state
+        ],
         "hours": [{"at": at, "x": frame.x(at)} for at in _hours(signal.since, signal.until, max(3, width // 110))],
     }

@@ -40,7 +40,7 @@ ROW_FIELDS = (
 _EMPTY_ROW = dict.fromkeys(ROW_FIELDS, "") | {"scope_kind": "province", "strict": "no", "level": "1"}
 _IDENTITY = ("code", "domain", "signal_code", "entity_type")
 # What a browser leaves out of the form of a text.
-NOT_SENT: dict[str, Any] = {"document": "", "tests": "", "is_backdated": ""}
+NOT_SENT: dict[str, Any] = {"document": "", "tests": "", "is_backdated": "", "is_state": ""}
 _LONGEST = 20_000
 _LARGEST = 10**12
 
@@ -74,6 +74,7 @@ def values_of_document(d: RuleDocument, tests: str, words: Words, *, is_backdate
         "nodata_after": ", ".join(words.duration(after) for after in d.nodata_after),
         "effective_from": d.effective_from.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M"),
         "is_backdated": is_backdated,
+        "is_state": d.unit_vi is None,
         "tests": tests or f"rule: {d.code}\ntests:\n",
     }
     rows = [
@@ -98,7 +99,8 @@ def values_of_sent(sent: FormData) -> dict[str, Any]:
         for name in (*_IDENTITY, *_TEXTS, *_DURATIONS, "owner_unit", "direction", "sop_template_code", "sop_min_level",
                      "calendar_code", "nodata_after", "effective_from", "tests")
     }  # fmt: skip
-    return values | {"is_backdated": bool(sent.get("is_backdated")), "rows": _rows(sent)}
+    checked = {name: bool(sent.get(name)) for name in ("is_backdated", "is_state")}
+    return values | checked | {"rows": _rows(sent)}
 
 
 def _rows(sent: FormData) -> list[dict[str, str]]:
@@ -125,6 +127,8 @@ def document_of(sent: FormData, before: RuleDocument, words: Words) -> tuple[Rul
             return instead
 
     values: dict[str, Any] = {name: text(name) for name in (*_TEXTS, "owner_unit", "direction")}
+    if sent.get("is_state"):
+        values["unit_vi"] = None
     values |= {name: read(what, text(name), duration, getattr(before, name)) for name, what in _DURATIONS.items()}
     values["nodata_after"] = tuple(
         read("Mất số liệu sau", part.strip(), duration, before.max_gap)

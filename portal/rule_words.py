@@ -93,6 +93,8 @@ class Words:
         """A field's value as text."""
         if name == "direction":
             return self.direction(document)
+        if name == "unit_vi" and value is None:
+            return self.text("giá trị là trạng thái")
         if isinstance(value, timedelta):
             return self.duration(value)
         if isinstance(value, tuple):
@@ -144,8 +146,11 @@ def dry_run_of(database: Database, version: VersionView) -> dict[str, Any] | Non
             {"ids": [e["entity_id"] for e in kept["listed"]], "type": version.document.entity_type},
         )
     }
+    d = version.document
+    states = {t.level: t for t in reversed(d.thresholds)} if d.unit_vi is None else {}
     listed = [
         e | {
+            "state": states.get(e["peak_level"]),
             "name": names.get(e["entity_id"], e["entity_id"]),
             "opened_at": datetime.fromisoformat(e["opened_at"]),
             "closed_at": e["closed_at"] and datetime.fromisoformat(e["closed_at"]),

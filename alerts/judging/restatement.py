@@ -17,7 +17,7 @@ from alerts.channels import all_channels
 from alerts.judging import store
 from alerts.judging.fold import SeriesState, fold_series
 from alerts.notifying.notice import Destination, Plain, Teller, incident_code
-from alerts.notifying.rendering import moment, number
+from alerts.notifying.rendering import amount, moment
 from alerts.rulemaking import rulebook
 from ioc import warehouse
 
@@ -95,7 +95,7 @@ def _restated(
 
 _TO_TELL = """
 select i.incident_id, i.level, i.rule_version_id, i.opened_at, i.open_value::float8, i.correction, i.peak_level,
-    r.title_vi, r.unit_vi, coalesce(e.name_vi, i.entity_id) as entity,
+    i.entity_id, i.unit_code, r.title_vi, r.unit_vi, coalesce(e.name_vi, i.entity_id) as entity,
     array_agg(distinct t.contact_id::text || '|' || t.channel) as told
 from alert.incident i
 join alert.rule r using (rule_id)
@@ -120,7 +120,7 @@ def tell(connection: psycopg.Connection, open_teller: Callable[[], Teller], at: 
     contacts = {one.contact_id: one for unit in teller.directory.by_unit.values() for one in unit}
     messages = 0
     for row in rows:
-        context = _context(row)
+        context = _context(connection, row)
         for told in row["told"]:
             contact_id, _, channel = told.partition("|")
             contact = contacts.get(int(contact_id))
@@ -139,21 +139,33 @@ def tell(connection: psycopg.Connection, open_teller: Callable[[], Teller], at: 
     return messages
 
 
-def _context(row: dict[str, Any]) -> dict[str, Any]:
+def _context(connection: psycopg.Connection, row: dict[str, Any]) -> dict[str, Any]:
     correction = row["correction"]
+
+    def said(value: float | None) -> str:
+        if value is None:
+            return "không có giá trị"
+        state = connection.execute(
+            "select label_vi from alert.state_of(%s, %s, %s, %s::numeric)",
+            (row["rule_version_id"], row["entity_id"], row["unit_code"], value),
+        ).fetchone()
+        return amount(value, row["unit_vi"], state[0] if state else None)
+
     return {
         "code": incident_code(row["incident_id"]),
         "title": row["title_vi"],
         "entity": row["entity"],
-        "unit": row["unit_vi"],
+        "unit": row["unit_vi"] or "",
         "opened_at": row["opened_at"],
         "open_value": row["open_value"],
+        "open_amount": said(row["open_value"]),
         "level": row["level"],
         "told_peak_level": row["peak_level"],
         "true_peak_level": correction["peak_level"],
         "is_opening_wrong": correction["level_at_opening"] == 0,
         "corrected": [
-            {"at": datetime.fromisoformat(one["at"]), "value": one["value"]} for one in correction["corrected"][:5]
+            {"at": datetime.fromisoformat(one["at"]), "value": one["value"], "amount": said(one["value"])}
+            for one in correction["corrected"][:5]
         ],
     }
 
@@ -165,10 +177,7 @@ def _plain(context: dict[str, Any]) -> Plain:
         else f"cấp cao nhất theo số liệu đã sửa là {context['true_peak_level']}, không phải "
         f"{context['told_peak_level']}"
     )
-    values = "; ".join(
-        f"{moment(one['at'])}: {number(one['value']) if one['value'] is not None else 'không có giá trị'}"
-        for one in context["corrected"]
-    )
+    values = "; ".join(f"{moment(one['at'])}: {one['amount']}" for one in context["corrected"])
     text = f"Đính chính sự cố {context['code']}: {context['title']}, {context['entity']}"
     return Plain(text, f"[Đính chính] {context['title']}, {context['entity']}: {finding}. Số liệu đã sửa: {values}"
                        f" · {context['code']}")  # fmt: skip

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from alerts.channels import all_channels
 from alerts.notifying import wording
 from alerts.notifying.limits import Limits
-from alerts.notifying.rendering import TemplateRefusedError, moment, number, render
+from alerts.notifying.rendering import TemplateRefusedError, amount, moment, number, render
 from ioc.settings import get_settings
 
 if TYPE_CHECKING:
@@ -231,7 +231,8 @@ class Teller:
             )
 
     def item(self, row: dict[str, Any]) -> dict[str, Any]:
-        """What a template may say about one incident: ``code, status, text, title, entity, unit_name, level, at``."""
+        """What a template may say about one incident: ``code, status, text, title, entity, unit_name, level, value,
+        amount, at``; ``amount`` is the value as people read it."""
         is_over = row["closed_at"] is not None
         value = row["close_value"] if is_over else row["last_value"]
         if row["close_reason"] in _LEFT:
@@ -260,20 +261,21 @@ class Teller:
             "unit_name": self.directory.name_of(row["unit_code"]),
             "level": row["now_level"],
             "value": value,
+            "amount": amount(value, row["unit_vi"], row["state_vi"]),
             "at": at,
         }
 
     def _rule_text(self, row: dict[str, Any], value: float | None) -> str:
         context = {
-            "entity": row["entity"], "value": value, "unit": row["unit_vi"], "level": row["true_level"],
-            "label": row["label_vi"] or "", "label_en": row["label_en"] or "",
+            "entity": row["entity"], "value": value, "unit": row["unit_vi"] or "", "level": row["true_level"],
+            "label": row["state_vi"] or row["label_vi"] or "", "label_en": row["state_en"] or row["label_en"] or "",
         }  # fmt: skip
         try:
             return render(row["message_vi"], context)
         except TemplateRefusedError as error:
             # An alarm with a plain text beats no alarm.
             _log.error("rule %s: %s", row["rule_code"], error)
-            return f"{row['title_vi']}: {row['entity']} = {number(value)} {row['unit_vi']}".strip()
+            return f"{row['title_vi']}: {row['entity']} = {amount(value, row['unit_vi'], row['state_vi'])}"
 
 
 # An alarm may leave the list without its data having said that it is over.

@@ -55,7 +55,7 @@ select i.incident_id, i.opened_at, i.closed_at, i.unit_code, i.entity_id, r.code
     unit.kind in ('ward', 'commune') as is_commune,
     case when i.status = 'open' and i.level >= p.min_level and p.is_enabled and e.is_public then i.level else 0 end
         as level,
-    st.last_value::float8 as value, st.last_ok_at, %(at)s - st.last_ok_at < v.notify_max_age as is_fresh,
+    r.unit_vi, st.last_value::float8 as value, st.last_ok_at, %(at)s - st.last_ok_at < v.notify_max_age as is_fresh,
     exists (
         select from alert.suppression s
         where s.kind in ('maintenance', 'inhibit') and s.during @> %(at)s::timestamptz and i.level <= s.max_level
@@ -252,7 +252,8 @@ def _headline(row: dict[str, Any], template: str, context: dict[str, Any]) -> st
     except TemplateRefusedError as error:
         # A plain alert beats none.
         _log.error("public rule %s: %s", row["rule_code"], error)
-        return f"{context['entity']}: {context['label']} ({number(context['value'])})"
+        value = "" if row["unit_vi"] is None else f" ({number(context['value'])})"
+        return f"{context['entity']}: {context['label']}{value}"
 
 
 def _area(row: dict[str, Any]) -> dict[str, Any]:

@@ -180,5 +180,6 @@ def _missed(teller: Teller, row: dict[str, Any]) -> dict[str, Any]:
         "unit_name": teller.directory.name_of(row["unit_code"]),
         "level": row["peak_level"],
         "value": None,
+        "amount": "",
         "at": row["closed_at"],
     }

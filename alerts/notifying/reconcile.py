@@ -47,7 +47,8 @@ difference as (
         or ref.is_working_time(ro.calendar_code, %(at)s)
 )
 select d.*, owed.route_id is not null as is_owed, st.last_value::float8, st.last_ok_at, st.heard_at, v.message_vi,
-    coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en
+    coalesce(e.name_vi, d.entity_id) as entity, close.value::float8 as close_value, label.label_vi, label.label_en,
+    state.label_vi as state_vi, state.label_en as state_en
 from difference d
 join alert.rule_version v using (rule_version_id)
 join alert.series_state st
@@ -62,6 +63,8 @@ left join lateral (
     where t.rule_version_id = d.rule_version_id and t.level = d.true_level
     order by (t.scope_kind, t.scope_value) = ('entity', d.entity_id) desc, t.scope_kind = 'province' desc limit 1
 ) label on true
+left join lateral alert.state_of(d.rule_version_id, d.entity_id, d.unit_code,
+    case when d.closed_at is null then st.last_value else close.value end) state on true
 left join (select distinct incident_id, route_id from notify.owed) owed
     on (owed.incident_id, owed.route_id) = (d.incident_id, d.route_id)
 """

@@ -45,6 +45,11 @@ def number(value: float | Decimal | int | None, decimals: int | None = None) -> 
     return text.translate(str.maketrans(",.", ".,"))
 
 
+def amount(value: float | Decimal | int | None, unit: str | None, state: str | None) -> str:
+    """A value as people read it: ``1.234,5 mg/m³``, or the words of its state where a rule watches one (no unit)."""
+    return (state or "–") if unit is None else f"{number(value)} {unit}".strip()
+
+
 def moment(value: datetime | None) -> str:
     """``14:00 06/03/2026`` in Viet Nam's civil time."""
     return "–" if value is None else value.astimezone(_ZONE).strftime("%H:%M %d/%m/%Y")

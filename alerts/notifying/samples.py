@@ -33,6 +33,7 @@ def typical(code: str, at: datetime) -> dict[str, Any]:
         "unit_name": "Phường Hạc Thành",
         "level": 2,
         "value": 168.0,
+        "amount": "168",
         "at": at,
     }
     return {**_context(code, item, at, count=1, length=None), "ref": _REF, "url": _URL}
@@ -49,6 +50,7 @@ def longest(code: str, at: datetime) -> dict[str, Any]:
         "unit_name": _words(80),
         "level": 4,
         "value": 123456.789,
+        "amount": _words(60),
         "at": at,
     }
     return {**_context(code, item, at, count=9999, length=300), "ref": _LONG_REF, "url": _LONG_URL}
@@ -66,7 +68,7 @@ def context_of(code: str, item: dict[str, Any], row: dict[str, Any]) -> dict[str
         "notice": {"items": [item], "top": item, "count": 1},
         "digest": {"items": [item], "top": item, "count": 1},
         "correction": {key: item[key] for key in ("code", "title", "entity", "level")}
-        | {"unit": row["unit_vi"], "opened_at": row["opened_at"]},
+        | {"unit": row["unit_vi"] or "", "opened_at": row["opened_at"]},
         "escalation": {key: item[key] for key in ("code", "title", "unit_name", "level")} | {"since": row["opened_at"]},
         "directive": {key: item[key] for key in ("title", "unit_name")},
     }.get(code, {})
@@ -93,9 +95,10 @@ def _context(code: str, item: dict[str, Any], at: datetime, *, count: int, lengt
         },
         "correction": {
             "code": item["code"], "title": item["title"], "entity": item["entity"], "unit": "mg/m³", "opened_at": at,
-            "open_value": item["value"], "level": item["level"], "told_peak_level": 3, "true_peak_level": 2,
+            "open_value": item["value"], "open_amount": item["amount"], "level": item["level"], "told_peak_level": 3,
+            "true_peak_level": 2,
             "is_opening_wrong": length is not None,
-            "corrected": [{"at": at, "value": item["value"]}] * (1 if length is None else 5),
+            "corrected": [{"at": at, "value": item["value"], "amount": item["amount"]}] * (1 if length is None else 5),
         },
         "escalation": {
             "code": item["code"], "title": item["title"], "unit_name": item["unit_name"], "level": item["level"],

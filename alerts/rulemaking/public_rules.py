@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from alerts import audit
 from alerts.incidents import ActRefusedError
 from alerts.notifying.rendering import TemplateRefusedError, render
+from alerts.rulemaking.rule_checks import shows_value
 from ioc import warehouse
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ RESPONSES = {
     "Evacuate": "Sơ tán", "Execute": "Làm theo kế hoạch đã phổ biến", "Assess": "Tự xem xét tình hình",
 }  # fmt: skip
 _LONGEST = {"event": 80, "headline": 300, "advice": 600}
-_SAMPLE = {"entity": "Trạm số 1", "place": "Phường Hạc Thành", "value": 171.5, "label": "Xấu"}
+_SAMPLE: dict[str, Any] = {"entity": "Trạm số 1", "place": "Phường Hạc Thành", "value": 171.5, "label": "Xấu"}
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,14 @@ def propose(
         raise ActRefusedError(" ".join(found))
     try:
         with warehouse.connect("portal", settings) as connection:
-            if not connection.execute("select 1 from alert.rule where code = %s", (rule_code,)).fetchone():
+            rule = connection.execute("select unit_vi is null from alert.rule where code = %s", (rule_code,)).fetchone()
+            if rule is None:
                 raise ActRefusedError("Không có quy tắc này.")
+            said = (headline(content, language) for language in ("vi", "en"))
+            if rule[0] and any(shows_value(text, _SAMPLE["value"]) for text in said):
+                raise ActRefusedError(
+                    "Quy tắc theo dõi trạng thái: câu tiêu đề nêu tên cấp (label), không nêu giá trị (value)."
+                )
             row = connection.execute(
                 "insert into alert.public_proposal (rule_code, content, reason, author, created_at) "
                 "values (%s, %s, %s, %s, %s) returning proposal_id",

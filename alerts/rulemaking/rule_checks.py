@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alerts.notifying.rendering import TemplateRefusedError, render
 from alerts.rulemaking.rulebook import Scope
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from alerts.rulemaking.rule_document import RuleDocument, Threshold
 
 # What a rule's message may use, with values as a message would have them.
-_SAMPLE = {"entity": "Trạm số 1", "value": 1234.5, "unit": "lần", "level": 1, "label": "Kém", "label_en": "Poor"}
+_SAMPLE: dict[str, Any] = {
+    "entity": "Trạm số 1", "value": 1234.5, "unit": "lần", "level": 1, "label": "Kém", "label_en": "Poor",
+}  # fmt: skip
 _LARGEST = 10**12
 _DIRECTIONS = {"up": "tăng", "down": "giảm"}
 
@@ -82,9 +84,17 @@ def _of_version(d: RuleDocument) -> Iterator[str]:
         yield "Thời gian rút cảnh báo của đối tượng im lặng phải dài hơn mốc mất số liệu cuối cùng."
     for text in (d.message_vi, d.message_en):
         try:
-            render(text, _SAMPLE)
+            said = render(text, _SAMPLE)
         except TemplateRefusedError as error:
             yield f"Câu thông báo không dùng được: {error}"
+        else:
+            if d.unit_vi is None and shows_value(said, _SAMPLE["value"]):
+                yield "Quy tắc theo dõi trạng thái: câu thông báo nêu tên cấp (label), không nêu giá trị (value)."
+
+
+def shows_value(text: str, value: float) -> bool:
+    """Whether a text that was rendered with a value of several digits shows them, however written."""
+    return str(int(value))[:3] in re.sub(r"[.,]", "", text)
 
 
 def _of_thresholds(d: RuleDocument) -> Iterator[str]:
@@ -99,6 +109,8 @@ def _of_thresholds(d: RuleDocument) -> Iterator[str]:
         levels = list(group)
         for t in levels:
             yield from _of_one(t, d.direction, where)
+            if d.unit_vi is None and not (t.label_vi.strip() and t.label_en.strip()):
+                yield f"Cấp {t.level}{where}: quy tắc theo dõi trạng thái cần tên cấp bằng hai thứ tiếng."
         for lower, higher in pairwise(levels):
             if lower.level == higher.level:
                 yield f"Cấp {lower.level}{where} được khai hai lần."

@@ -107,7 +107,11 @@ class Threshold:
 
 @dataclass(frozen=True)
 class RuleDocument:
-    """A rule with one version of it. The first ten fields belong to the rule, the others to the version."""
+    """A rule with one version of it. The first ten fields belong to the rule, the others to the version.
+
+    Without a unit of measure (``unit_vi: null``; ``""`` is one, of a plain number) it watches a state: its values are
+    codes, and people read the label of their level instead.
+    """
 
     code: str
     domain: str
@@ -116,7 +120,7 @@ class RuleDocument:
     owner_unit: str
     title_vi: str
     title_en: str
-    unit_vi: str
+    unit_vi: str | None
     sop_template_code: str | None
     sop_min_level: int | None
     effective_from: datetime
@@ -287,7 +291,7 @@ def _plain(document: RuleDocument) -> dict[str, Any]:
     plain |= {name: duration_text(plain[name]) for name in ("max_gap", "retire_after", "notify_max_age")}
     plain["nodata_after"] = _FlowList(duration_text(silence) for silence in document.nodata_after)
     plain |= {name: _Quoted(plain[name]) for name in ("message_vi", "message_en")}
-    plain["unit_vi"] = plain["unit_vi"] or _Quoted()
+    plain["unit_vi"] = _Quoted() if document.unit_vi == "" else document.unit_vi
     plain["thresholds"] = [_plain_threshold(t) for t in document.thresholds]
     return plain
 

@@ -157,11 +157,13 @@ def _corrections(database: Database, incident: incidents.IncidentView) -> list[R
     """Rows of the series that came too late to be judged, in the time of the incident."""
     return database.rows(
         """
-        select l.period_end, l.value::float8, l.quality, l.revision, l.recorded_at,
+        select l.period_end, l.value::float8, l.quality, l.revision, l.recorded_at, state.label_vi as state_vi,
+            state.label_en as state_en,
             l.contradicts_incident_id is not distinct from i.incident_id as is_contradiction
         from alert.incident i
         join alert.late_observation l on (l.rule_id, l.entity_type, l.entity_id)
             = (i.rule_id, i.entity_type, i.entity_id)
+        left join lateral alert.state_of(i.rule_version_id, i.entity_id, i.unit_code, l.value) state on true
         where i.incident_id = %(id)s and (l.contradicts_incident_id = i.incident_id
             or l.period_end between i.opened_at - interval '24 hours' and coalesce(i.closed_at, 'infinity'))
         order by l.period_end desc, l.revision desc limit 50

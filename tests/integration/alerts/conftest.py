@@ -43,11 +43,13 @@ class Desk:
         quality: str = "ok",
         signal_code: str = "air_quality.aqi_h",
         unit_code: str | None = "14797",
+        entity_type: str = "station",
     ) -> None:
         """Upsert signals the way the transformation does: a changed value raises the revision and the change id."""
         missing = "insufficient" if quality == "ok" else quality
         rows = [
-            (signal_code, station, unit_code, self.at(hour), value, quality if value is not None else missing)
+            (signal_code, entity_type, station, unit_code, self.at(hour), value,
+             quality if value is not None else missing)
             for hour, value in values.items()
         ]  # fmt: skip
         with warehouse.connect("transformer", self.settings) as connection, connection.cursor() as cursor:
@@ -55,7 +57,7 @@ class Desk:
                 """
                 insert into alerting.signal as kept
                     (signal_code, entity_type, entity_id, unit_code, period_end, value, quality)
-                values (%s, 'station', %s, %s, %s, %s, %s)
+                values (%s, %s, %s, %s, %s, %s, %s)
                 on conflict (signal_code, entity_type, entity_id, period_end) do update set value = excluded.value,
                     quality = excluded.quality, revision = kept.revision + 1,
                     change_id = nextval('alerting.signal_change')

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CODES = {
     "khong-khi-xau", "xa-thai-vuot-quy-chuan", "tau-vuot-ranh-gioi", "tau-mat-ket-noi-6h", "tau-mat-ket-noi-10-ngay",
     "ho-so-qua-han", "phan-anh-qua-han", "van-ban-qua-han", "tin-tieu-cuc-tang", "nguong-dich",
+    "tau-phat-sos", "tau-khai-thac-sai-vung",
 }  # fmt: skip
 
 

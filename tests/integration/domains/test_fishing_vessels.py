@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fishing_vessels_truth import count, inverse, to_stretch
 
+from alerts import procedures
 from extractors.core.errors import Retriable
 from ioc.settings import PROJECT_ROOT
 from sandbox.api import VIETNAM, serve
@@ -233,7 +234,8 @@ def test_distances_hold_half_a_per_cent_of_the_geodesic_and_sides_are_right(flee
 
 
 def test_the_rules_fire_one_incident_for_an_episode_and_open_their_procedures(fleet: Fleet) -> None:
-    fleet.corridor.evaluate()
+    now = fleet.source.clock.now()
+    fleet.corridor.evaluate(now)
     rows = fleet.corridor.query(
         "select r.code, i.entity_id, i.level, i.status from alert.incident i join alert.rule r using (rule_id) "
         "where r.domain = 'fishing_vessels' and i.kind = 'value' order by 1, 2, 4"
@@ -245,6 +247,36 @@ def test_the_rules_fire_one_incident_for_an_episode_and_open_their_procedures(fl
         ("fishing_vessels.sos", vessel(9), 4, "open"), ("fishing_vessels.wrong_zone", vessel(11), 1, "open"),
     }  # fmt: skip
     assert sum(row[:2] == ("fishing_vessels.line_state", vessel(2)) for row in rows) == 2
+    # From the incident to the case with its tasks, and to the people.
+    procedures.drain(at=now, settings=fleet.corridor.settings)
+    cases = fleet.corridor.query(
+        "select t.code, i.entity_id from sop.case_ c join sop.template t using (template_id) "
+        "join alert.incident i using (incident_id)"
+    )
+    assert sorted(cases) == sorted([
+        ("tau-khai-thac-sai-vung", vessel(11)), ("tau-mat-ket-noi-10-ngay", vessel(7)),
+        ("tau-mat-ket-noi-6h", vessel(21)), ("tau-mat-ket-noi-6h", vessel(6)), ("tau-mat-ket-noi-6h", vessel(7)),
+        ("tau-phat-sos", vessel(9)), ("tau-vuot-ranh-gioi", vessel(2)),
+    ])  # fmt: skip
+    tasks = fleet.corridor.query(
+        "select k.step_code, k.status, k.unit_code, k.due_at - c.opened_at from sop.task k "
+        "join sop.case_ c using (case_id) join sop.template t using (template_id) "
+        "where t.code = 'tau-phat-sos' order by k.position"
+    )
+    assert tasks[0] == ("xac-nhan", "ready", "SNNMT", timedelta(minutes=5))
+    assert [(step, status) for step, status, *_ in tasks[1:3]] == [("cuu-nan", "waiting"), ("tau-gan", "waiting")]
+    assert len(tasks) == 8
+    told = fleet.corridor.query(
+        "select o.channel, c.code, o.body from notify.outbox o join ref.contact c using (contact_id) "
+        "join alert.incident i on i.incident_id = any(o.incident_ids) join alert.rule r using (rule_id) "
+        "where r.code = 'fishing_vessels.sos' and i.entity_id = %s", vessel(9),
+    )  # fmt: skip
+    assert {("sms", "truc-snnmt"), ("email", "lanh-dao-tinh"), ("web", "truc-snnmt")} <= {row[:2] for row in told}
+    assert any(f"Tàu {vessel(9)}: Phát tín hiệu SOS" in body for *_, body in told)
+    assert fleet.corridor.query(
+        "select count(*) > 0 from notify.outbox where subject || body like '%%Tàu cá phát tín hiệu SOS%%' "
+        "and body like '%%Gọi tàu và chủ tàu%%'"
+    ) == [(True,)], "the task is announced to those who have to do it"  # fmt: skip
     again = len(rows)
     fleet.corridor.evaluate()
     assert len(fleet.corridor.query("select from alert.incident where kind = 'value'")) >= again

@@ -137,6 +137,7 @@ select
     case when n > 6 then now() - n * interval '7 hours' + interval '3 hours' end as closed_at,
     (n * 13 % 400)::bigint as duration_minutes, case when n > 6 then 'Về dưới ngưỡng' end as close_reason,
     (150 + n)::double precision as open_value, (180 + n)::double precision as peak_value, ''::text as value_unit,
+    (180 + n)::text as peak_value_label,
     case when n % 3 > 0 then now() - n * interval '7 hours' + interval '9 minutes' end as ack_at,
     case when n % 3 > 0 then 9 + n % 20 end::bigint as minutes_to_ack, n % 3 > 0 as was_acked,
     case when n % 3 > 0 then 'Đã nhận' else 'Chưa nhận' end as ack_label,

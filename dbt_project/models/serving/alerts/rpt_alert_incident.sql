@@ -36,9 +36,14 @@ select
         when 'rule_disabled' then 'Quy tắc ngừng áp dụng'
         else i.close_reason
     end as close_reason,
-    i.open_value::double precision as open_value,
-    i.peak_value::double precision as peak_value,
-    r.unit_vi as value_unit,
+    -- The value of a rule without a unit of measure is the code of a state: its words stand instead.
+    case when r.unit_vi is not null then i.open_value::double precision end as open_value,
+    case when r.unit_vi is not null then i.peak_value::double precision end as peak_value,
+    coalesce(r.unit_vi, '') as value_unit,
+    case
+        when r.unit_vi is null then s.label_vi
+        else trim(translate(trim_scale(round(i.peak_value, 2))::text, '.', ',') || ' ' || r.unit_vi)
+    end as peak_value_label,
     i.ack_at,
     case when i.ack_at is not null then {{ minutes_between('i.recorded_at', 'i.ack_at') }} end as minutes_to_ack,
     (i.ack_at is not null) as was_acked,
@@ -50,3 +55,10 @@ left join {{ source('ref', 'domain') }} as d on r.domain = d.domain
 left join {{ source('alerting', 'entity') }} as e on i.entity_type = e.entity_type and i.entity_id = e.entity_id
 left join unit as u on i.unit_code = u.code
 left join opened_case as c on i.incident_id = c.incident_id
+left join lateral (
+    select t.label_vi from {{ source('alert', 'threshold') }} as t
+    where i.kind = 'value' and t.rule_version_id = i.rule_version_id and t.level = i.peak_level
+    order by
+        (t.scope_kind, t.scope_value) = ('entity', i.entity_id) desc, t.scope_kind = 'province' desc
+    limit 1
+) as s on true
