@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from conftest import Corridor
 
-DOMAIN = "industrial_discharge"
+DOMAIN, CONNECTION = "industrial_discharge", "industrial_discharge.connection"
 # So much of each outlet's history that its stories are in it; together some 45,000 values.
 DAYS = {
     "TH_NGHISON_NT01": 3, "TH_LEMON_NT02": 6, "TH_HOANGLONG_NT03": 1, "TH_LAMSON_NT04": 2, "TH_NGHISON_KT05": 3,
@@ -193,9 +193,18 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     assert heard == [("TH_BIMSON_KT06", "ok", False), ("TH_NGHISON_KT05", "calibrating", False)], (
         "heard, with nothing to compare: neither an alarm nor a silence"
     )
-    nodata = {entity: now for (entity, kind), (now, _) in found.items() if kind == "nodata"}
-    assert nodata.keys() == {f"TH_HOANGLONG_NT03/{name}" for name in ("COD", "TSS", "NH4", "pH", "Temp")}
-    assert set(nodata.values()) == {2}, "silent for more than an hour"
+    assert {kind for _, kind in found} == {"value"}, "silence is the outlet's, not that of each parameter"
+    assert incidents(corridor, CONNECTION) == {("TH_HOANGLONG_NT03", "nodata"): (2, 2)}, "silent for more than an hour"
+    assert corridor.query(
+        "select c.code, o.channel, count(*) from notify.outbox as o "
+        "inner join ref.contact as c on o.contact_id = c.contact_id inner join alert.incident as i "
+        "on i.incident_id = any(o.incident_ids) inner join alert.rule as r on i.rule_id = r.rule_id "
+        "where r.domain = %s and i.kind = 'nodata' group by 1, 2 having count(*) > 1", DOMAIN,
+    ) == []  # fmt: skip
+    told = corridor.query("select body from notify.outbox where body like '%%Không nhận được dữ liệu%%'")
+    assert told
+    assert all(text.count("Không nhận được dữ liệu") == 1 for (text,) in told), "one outlet, one line in one message"
+    assert all("Kết nối của cửa xả" in text for (text,) in told)
     assert incidents(corridor, "industrial_discharge.limit_ratio_1h")["TH_LAMSON_NT04/COD", "value"] == (2, 2)
 
     procedures.drain(settings=corridor.settings)
@@ -276,8 +285,7 @@ def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
     )
     assert over == [("PM", datetime.fromtimestamp(midnight + HOUR_S, UTC))], "lawful until midnight, no sour hour left"
     corridor.evaluate()
-    still = {entity for (entity, kind), (now, _) in incidents(corridor).items() if kind == "nodata" and now}
-    assert not still, "the connection is back"
+    assert incidents(corridor, CONNECTION) == {("TH_HOANGLONG_NT03", "nodata"): (0, 2)}, "the connection is back"
 
 
 def test_the_rules_of_the_regulations_hold(corridor: Corridor, stations: Stations, tmp_path: Path) -> None:  # noqa: ARG001 (built before)
