@@ -1,7 +1,4 @@
-"""Industrial discharge against the suite of formats, and the habits of its loggers.
-
-Format, table and pipeline are those of air quality, whose test class goes through deaths and cut-offs of the pipeline.
-"""
+"""Industrial discharge against the suite of formats, and the habits of its loggers."""
 
 from __future__ import annotations
 
@@ -12,7 +9,9 @@ import pytest
 from extractor_conformance import FormatConformance, Tt10Files
 
 from extractors.core.errors import Fatal
+from extractors.core.formats.tt10 import READING, Tt10Format
 from extractors.core.pipeline import extract
+from extractors.core.registry import entities_of, format_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,13 @@ _NAMES = ("Flow", "pH", "COD", "NH4")
 
 
 class TestStationFiles(Tt10Files, FormatConformance):
+    """The part of the suite that depends on the format.
+
+    The rest (deaths, cut-offs, a full disk, two extractions at once) is about the pipeline, and there is nothing of
+    this domain in it: format and table are the ``Tt10Format`` and ``READING`` that air quality uses, and its
+    ``TestStationFiles`` goes through all of it. :meth:`test_the_pipeline_of_air_quality_is_this_one` holds that.
+    """
+
     domain: ClassVar[str] = "industrial_discharge"
     station: ClassVar[str] = "NT-01"
     names: ClassVar[tuple[str, ...]] = _NAMES
@@ -42,6 +48,10 @@ class TestStationFiles(Tt10Files, FormatConformance):
             ("NH4", second): (Decimal("2.1"), "00"),
             ("PM", first): (Decimal(25), "01"),
         }
+
+    def test_the_pipeline_of_air_quality_is_this_one(self) -> None:
+        assert {type(format_of(domain, None)) for domain in ("industrial_discharge", "air_quality")} == {Tt10Format}
+        assert entities_of("industrial_discharge") == entities_of("air_quality") == (READING,)
 
     def test_a_mapping_is_refused_with_what_the_stations_send(self, settings: Settings, source: Path) -> None:
         with pytest.raises(Fatal, match="TT 10/2021"):
