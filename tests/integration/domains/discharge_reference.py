@@ -55,6 +55,30 @@ def ratio(value: float, bounds: tuple[float | None, float]) -> float:
     return value / high if low is None else abs(value - (low + high) / 2) / ((high - low) / 2)
 
 
+_BANDS = (
+    (1, "Vượt dưới 1,1 lần"), (1.1, "Vượt 1,1 đến dưới 1,5 lần"), (1.5, "Vượt 1,5 đến dưới 2 lần"),
+    (2, "Vượt 2 đến dưới 3 lần"), (3, "Vượt 3 đến dưới 5 lần"), (5, "Vượt 5 đến dưới 10 lần"), (10, "Vượt từ 10 lần"),
+)  # fmt: skip
+
+
+def band(times: float) -> str:
+    """The band of a ratio: what equals the limit is within, any other edge belongs to the band above it."""
+    return "Trong giới hạn" if times <= 1 else [name for edge, name in _BANDS if times >= edge][-1]
+
+
+def silence(minutes: int) -> str:
+    """How a gap of more than a quarter of an hour is called."""
+    return "Trên 12 giờ" if minutes > 720 else "Trên 60 phút" if minutes > 60 else "Trên 15 phút"
+
+
+def moments(readings: dict[tuple[str, str, datetime], tuple[float | None, str]]) -> dict[str, list[datetime]]:
+    """When each outlet was heard, whatever its devices said; in order."""
+    found = defaultdict(set)
+    for station, _, at in readings:
+        found[station].add(at)
+    return {station: sorted(at) for station, at in found.items()}
+
+
 @dataclass
 class Hour:
     """Of one outlet and parameter."""

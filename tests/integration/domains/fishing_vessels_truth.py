@@ -26,11 +26,13 @@ class Truth:
 
     Attributes:
         faults: Messages that are not used, by reason.
+        tracks: The usable positions of every vessel: ``(at, place)``, in order.
         at_sea: Vessels at sea; ``silent`` and ``silent_long`` among them, ``across`` and ``sos``.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     messages: int = 0
+    tracks: dict[str, list[tuple[datetime, Place]]] = field(default_factory=dict)
     vessels: set[str] = field(default_factory=set)
     at_sea: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
@@ -92,6 +94,7 @@ def _judge(
             is_sos = record["canhBao"] == "SOS"
         if not record["future"]:
             seen.add(record["thoiDiem"])
+    truth.tracks[vessel] = good
     if is_sos:
         truth.sos.add(vessel)
     if not good:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import random
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
-from fishing_vessels_truth import count, inverse, to_stretch
+from fishing_vessels_truth import count, inverse, registration, to_stretch
 
 from alerts import procedures
 from extractors.core.errors import Retriable
@@ -93,6 +95,26 @@ def fleet(corridor: Corridor, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_every_figure_is_what_the_source_holds(fleet: Fleet) -> None:
     fleet.assert_figures_are_those_of_the_source()
+    faults = count(fleet.source, ANCHOR).faults
+    assert faults.keys() == {"tuong_lai", "toa_do_khong", "toa_do_sai", "trung_lap", "nhay_vi_tri"}, "each is planted"
+
+
+def test_the_track_of_a_vessel_is_its_usable_positions_in_order(fleet: Fleet) -> None:
+    tracks: dict[str, list[tuple[datetime, tuple[float, float]]]] = defaultdict(list)
+    for code, at, latitude, longitude, north, east in fleet.corridor.query(
+        "select vessel_code, measured_at, latitude, longitude, latitude_text, longitude_text "
+        "from serving.rpt_fishing_vessels_track order by vessel_code, measured_at, received_at"
+    ):
+        tracks[code].append((at, (float(latitude), float(longitude))))
+        for text, degrees in ((north, latitude), (east, longitude)):
+            whole, minutes = re.fullmatch(r"(\d+)°([\d,]+)'[BĐ]", text).groups()  # type: ignore[union-attr]
+            read = int(whole) + float(minutes.replace(",", ".")) / 60
+            assert abs(read - float(degrees)) < 0.1 / 60, "degrees and minutes, as seamen read them"
+    expected = {code: track for code, track in count(fleet.source, ANCHOR).tracks.items() if track}
+    assert tracks.keys() == expected.keys()
+    for code, track in expected.items():
+        assert [at for at, _ in tracks[code]] == [at for at, _ in track], code
+        assert [place for _, place in tracks[code]] == [pytest.approx(place) for _, place in track], code
 
 
 def test_figures_of_an_hour_are_those_of_that_hour(fleet: Fleet) -> None:
@@ -302,6 +324,14 @@ def test_a_source_that_misbehaves_changes_no_figure(fleet: Fleet) -> None:
     fleet.take()
     assert fleet.states()[code] == "sos"
     positions.store.change(key, {"canhBao": None})
+    # A message that comes late with an older state does not bring that state back.
+    records = positions.store.records()
+    own = [one for one, _ in positions.store.changed() if registration(records[one]["soDangKy"]) == code]
+    late = sorted(own, key=lambda one: datetime.fromisoformat(records[one]["thoiDiem"]))[-3]
+    positions.store.change(late, {"canhBao": "SOS"})
+    fleet.take()
+    assert fleet.states()[code] != "sos"
+    positions.store.change(late, {"canhBao": None})
 
 
 def test_when_the_whole_source_is_down_no_vessel_is_called_silent(fleet: Fleet) -> None:

@@ -6,13 +6,14 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 import pytest
-from discharge_reference import VIETNAM, day_of, hour_of, hours, limit, load_kg, ratio, read
+from discharge_reference import VIETNAM, band, day_of, hour_of, hours, limit, load_kg, moments, ratio, read, silence
 
 from alerts import procedures
 from extractors.core.errors import Retriable
@@ -107,12 +108,13 @@ def agrees(corridor: Corridor, stations: Stations) -> None:
     rows = {
         (code, parameter, hour_ending): row
         for code, parameter, hour_ending, *row in corridor.query(
-            "select outlet_code, parameter, hour_ending, mean_value, mean_ratio, is_exceeded, exceeded_count, load_kg "
+            "select outlet_code, parameter, hour_ending, mean_value, mean_ratio, band_vi, is_exceeded, exceeded_count, "
+            "load_kg "
             "from serving.rpt_industrial_discharge_hourly"
         )
     }
     assert rows.keys() == {key for key in expected if key[2] <= closed}
-    for key, (mean, mean_ratio, is_exceeded, exceeded_count, load) in rows.items():
+    for key, (mean, mean_ratio, band_vi, is_exceeded, exceeded_count, load) in rows.items():
         hour = expected[key]
         bounds = limit(key[0], key[1], day_of(key[2]))
         assert (mean is None) == (hour.mean is None), key
@@ -121,6 +123,7 @@ def agrees(corridor: Corridor, stations: Stations) -> None:
             if bounds:
                 assert float(mean_ratio) == pytest.approx(ratio(hour.mean, bounds), abs=2e-6), key
                 assert is_exceeded == (ratio(hour.mean, bounds) > 1), key
+                assert band_vi == band(float(mean_ratio)), key
         assert exceeded_count == hour.exceeded, key
         kilograms = load_kg(expected, key)
         assert (load is None) == (kilograms is None), key
@@ -136,6 +139,33 @@ def agrees(corridor: Corridor, stations: Stations) -> None:
     cod = [load_kg(expected, key) for key in expected if key[1] == "COD" and day_of(key[2]) in complete]
     shown = corridor.figure(f"{DOMAIN}/rpt_{DOMAIN}_daily", "load_sum", "parameter = 'COD'")
     assert float(shown) == pytest.approx(sum(kg for kg in cod if kg is not None), rel=1e-5)
+
+
+def connections_agree(corridor: Corridor, stations: Stations) -> set[str]:
+    """Availability per outlet and day and the gaps that are over, against the files; how the gaps are called."""
+    heard = moments(read(SMALL, stations.folder))
+    today = datetime.now(VIETNAM).date()
+    days = corridor.query(
+        "select outlet_code, day, expected_count, received_count, availability_pct "
+        "from serving.rpt_industrial_discharge_availability"
+    )
+    assert {code for code, *_ in days} == heard.keys()
+    for code, day, expected, received, share in days:
+        count = sum(day_of(hour_of(at)) == day for at in heard[code])
+        assert received == count, (code, day)
+        if day_of(hour_of(heard[code][0])) < day < today:
+            assert (expected, float(share)) == (288, pytest.approx(100 * count / 288, abs=0.051)), (code, day)
+    gaps = corridor.query(
+        "select outlet_code, last_heard_at, resumed_at, gap_minutes, gap_class_vi "
+        "from serving.rpt_industrial_discharge_gap where not is_open"
+    )
+    assert {gap[:3] for gap in gaps} == {
+        (code, before, after) for code, at in heard.items() for before, after in pairwise(at)
+        if after - before > timedelta(minutes=15)
+    }  # fmt: skip
+    for code, before, after, minutes, words in gaps:
+        assert (minutes, words) == ((after - before) / timedelta(minutes=1), silence(minutes)), (code, before)
+    return {words for *_, words in gaps}
 
 
 def incidents(
@@ -155,9 +185,12 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     assert report.loaded == len(read(SMALL, stations.folder))
     assert corridor.transform(DOMAIN).failed == 0
     agrees(corridor, stations)
+    assert connections_agree(corridor, stations) == set(), "late files leave no gap"
 
-    silent = corridor.query("select distinct outlet_code from serving.rpt_industrial_discharge_gap where is_open")
-    assert silent == [("TH_HOANGLONG_NT03",)]
+    silent = corridor.query(
+        "select distinct outlet_code, gap_class_vi from serving.rpt_industrial_discharge_gap where is_open"
+    )
+    assert silent == [("TH_HOANGLONG_NT03", "Trên 60 phút")]
     unknown = corridor.query(
         "select distinct outlet_code, zone_name from serving.rpt_industrial_discharge_current where not is_registered"
     )
@@ -210,11 +243,21 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     procedures.drain(settings=corridor.settings)
     names = corridor.query("select name_vi from alerting.entity where entity_id = 'TH_LAMSON_NT04/COD'")
     assert names == [("Nước thải đường Lam Kinh – cửa xả 1, COD",)]
-    assert "xa-thai-vuot-quy-chuan" in {
-        row[0] for row in corridor.query(
-            "select t.code from sop.case_ as c inner join sop.template as t on c.template_id = t.template_id"
-        )
-    }  # fmt: skip
+    # From the incident to the case with its tasks, and to the people.
+    cases = corridor.query(
+        "select t.code, i.entity_id from sop.case_ as c inner join sop.template as t on c.template_id = t.template_id "
+        "inner join alert.incident as i on c.incident_id = i.incident_id"
+    )
+    assert cases == [("xa-thai-vuot-quy-chuan", "TH_LAMSON_NT04/COD")]
+    tasks = corridor.query("select status, unit_code, due_at is not null from sop.task order by position")
+    assert tasks[0] == ("ready", "SNNMT", True)
+    assert len(tasks) == 6
+    assert {status for status, *_ in tasks[1:]} == {"waiting"}
+    told = corridor.query(
+        "select o.channel, c.code from notify.outbox as o inner join ref.contact as c on o.contact_id = c.contact_id "
+        "where o.body like '%%cửa xả 1, COD%%' or o.body like '%%cua xa 1, COD%%'"
+    )
+    assert {("web", "truc-snnmt"), ("email", "truc-snnmt"), ("sms", "truc-snnmt")} <= set(told)
 
 
 def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
@@ -246,7 +289,7 @@ def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
     stack = SMALL.station("TH_LAMSON_KT07")
     fast = render_given(SMALL, stack, [anchor + 3 * HOUR_S], {"PM": 500.0, "SO2": 900.0}, "00")
     stations.send(stack.code, fast, f"{stack.code}_{stamp(anchor + 9)}.txt")
-    older = range(anchor - 26 * HOUR_S, anchor - 25 * HOUR_S, STEP_S)
+    older = range(anchor - 26 * HOUR_S, anchor - 24 * HOUR_S - HOUR_S // 2, STEP_S)
     whole = render_given(SMALL, stack, older, {"PM": 60.0, "SO2": 100.0, "O2": 9.0}, "00")
     cut = stations.send(stack.code, whole[:-5], f"{stack.code}_{stamp(anchor + 10)}.txt")
     # Dust on both sides of the midnight from which the renewed permit halves the limit.
@@ -275,6 +318,7 @@ def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
     assert corridor.transform(DOMAIN).failed == 0
     (stations.folder / stack.server / DOMAIN / stack.code / f"{stack.code}_{stamp(anchor + 9)}.txt").unlink()
     agrees(corridor, stations)
+    assert connections_agree(corridor, stations) == {"Trên 15 phút", "Trên 12 giờ"}
     gaps = corridor.query(
         "select count(*) from serving.rpt_industrial_discharge_gap where outlet_code = 'TH_HOANGLONG_NT03'"
     )

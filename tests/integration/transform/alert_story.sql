@@ -1,12 +1,14 @@
 -- An incident, a message about it, a case and a task; with names, addresses and texts that no dashboard may show.
-insert into alert.rule (code, domain, signal_code, owner_unit, title_vi, title_en)
-    values ('thu', 'air_quality', 'thu', 'SNNMT', 'Quy tắc thử', 'Test');
+insert into alert.rule (code, domain, signal_code, owner_unit, title_vi, title_en, unit_vi)
+    values ('thu', 'air_quality', 'thu', 'SNNMT', 'Quy tắc thử', 'Test', 'lần');
 insert into alert.rule_version (rule_id, version, effective, max_gap, notify_max_age, message_vi, message_en, legal_basis,
     reason, author) select rule_id, 1, tstzrange('2020-01-01', null), '1 h', '1 h', 'x', 'x', 'x', 'x', 'a' from alert.rule;
+insert into alert.threshold (rule_version_id, level, enter_value, exit_value, label_vi, label_en)
+    select rule_version_id, 3, 2, 2, 'Vượt ranh giới', 'Across the line' from alert.rule_version;
 insert into alert.incident (incident_id, rule_id, rule_version_id, entity_type, entity_id, kind, unit_code, status, level,
-    peak_level, opened_at, recorded_at, ack_by, ack_at, ack_until, ack_level)
+    peak_level, open_value, peak_value, opened_at, recorded_at, ack_by, ack_at, ack_until, ack_level)
     select '1a2b3c4d-0000-0000-0000-000000000000', rule_id, rule_version_id, 'station', 'TH_HACTHANH_KK01', 'value',
-    '14797', 'open', 2, 3, now() - interval '90 min', now() - interval '80 min', 'Nguyễn Văn A', now() - interval '50 min',
+    '14797', 'open', 2, 3, 1, 2.5, now() - interval '90 min', now() - interval '80 min', 'Nguyễn Văn A', now() - interval '50 min',
     now(), 2 from alert.rule_version;
 insert into ref.contact (code, name_vi, unit_code, email) values ('a', 'Nguyễn Văn A', '14797', 'a@thanhhoa.example.vn');
 insert into notify.outbox (outbox_id, dedupe_key, contact_id, channel, address, level, subject, body, incident_ids, status,

@@ -330,6 +330,12 @@ def test_alerts_and_procedures_are_shown_live_without_people_addresses_and_texts
     assert _ask(air, incident, role="bi_reader") == [
         ("SC-1A2B3C4D", "Đang diễn ra", "Cấp 3", 90, 30, "VV-1", "Trạm Hạc Thành", "Đã nhận")
     ]
+    # A rule without a unit of measure watches a state: its number is nobody's to read.
+    value = "select open_value, peak_value, value_unit, peak_value_label from serving.rpt_alert_incident"
+    assert _ask(air, value, role="bi_reader") == [(1, 2.5, "lần", "2,5 lần")]
+    with warehouse.connect("owner", air) as connection:
+        connection.execute("update alert.rule set unit_vi = null where code = 'thu'")
+    assert _ask(air, value, role="bi_reader") == [(None, None, "", "Vượt ranh giới")]
     message = "select channel_label, status_label, unit_code, seconds_to_accept::int, is_sent "
     message += "from serving.rpt_alert_notification"
     assert _ask(air, message, role="bi_reader") == [("Thư điện tử", "Cổng đã nhận", "14797", 10, True)]
