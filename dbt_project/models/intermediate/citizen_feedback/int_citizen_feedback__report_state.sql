@@ -7,6 +7,35 @@ with version as materialized (
     select * from {{ ref('int_citizen_feedback__report_version') }}
 ),
 
+step as (
+    select
+        s.report_code, v.version_no, s.step_number::integer as step_number, v.open_from,
+        least(s.acted_at, v.loaded_at) as acted_at,
+        greatest(least(coalesce(s.acted_at, v.counts_from), v.counts_from), f.begun_at) as said_at,
+        s.status_code, c.is_open,
+        coalesce(s.action_code = 'forward' and u.name_key is not null, false) as is_forward,
+        -- A log that forwards to nobody: the unit of the first version has handled it from the first step on.
+        bool_or(coalesce(s.action_code = 'forward' and u.name_key is not null, false)) over (
+            partition by s.report_code, v.version_no
+        ) as is_forwarded,
+        u.unit_code, coalesce(u.unit_code, u.name_key, u.unit_code_sent) as unit_key,
+        v.unit_match, v.unit_code as version_unit_code, v.unit_key as version_unit_key
+    from {{ ref('stg_citizen_feedback__step') }} as s
+    inner join version as v
+        on
+            s.report_code = v.report_code
+            and s.batch_id = v.batch_id
+            and s.source_uri = v.source_uri
+            and s.source_row = v.source_row
+    inner join version as f on s.report_code = f.report_code and f.version_no = 1
+    inner join (select distinct status_code, is_open from {{ ref('feedback_status') }}) as c on s.status_code = c.status_code
+    left join {{ ref('int_citizen_feedback__unit') }} as u
+        on
+            coalesce(s.unit_code_sent, '') = coalesce(u.unit_code_sent, '')
+            and coalesce(s.unit_name_sent, '') = coalesce(u.unit_name_sent, '')
+            and f.is_before_communes = u.is_before_communes
+),
+
 point as (
     -- The beginning, before anybody handled it.
     select
@@ -24,24 +53,11 @@ point as (
     where version_no = 1 and step_count = 0 and not is_open and answered_at >= begun_at
     union all
     select
-        s.report_code, v.version_no, 1, s.step_number::integer, v.open_from, least(s.acted_at, v.loaded_at),
-        greatest(least(coalesce(s.acted_at, v.counts_from), v.counts_from), f.begun_at),
-        s.status_code, c.is_open, coalesce(s.action_code = 'forward' and u.name_key is not null, false), u.unit_code,
-        coalesce(u.unit_code, u.name_key, u.unit_code_sent)
-    from {{ ref('stg_citizen_feedback__step') }} as s
-    inner join version as v
-        on
-            s.report_code = v.report_code
-            and s.batch_id = v.batch_id
-            and s.source_uri = v.source_uri
-            and s.source_row = v.source_row
-    inner join version as f on s.report_code = f.report_code and f.version_no = 1
-    inner join (select distinct status_code, is_open from {{ ref('feedback_status') }}) as c on s.status_code = c.status_code
-    left join {{ ref('int_citizen_feedback__unit') }} as u
-        on
-            coalesce(s.unit_code_sent, '') = coalesce(u.unit_code_sent, '')
-            and coalesce(s.unit_name_sent, '') = coalesce(u.unit_name_sent, '')
-            and f.is_before_communes = u.is_before_communes
+        report_code, version_no, 1, step_number, open_from, acted_at, said_at, status_code, is_open,
+        case when is_forwarded then is_forward else version_no = 1 and unit_match <> 'none' end,
+        case when is_forwarded then unit_code else version_unit_code end,
+        case when is_forwarded then unit_key else version_unit_key end
+    from step
     union all
     select
         report_code, version_no, 2, 0, open_from, coalesce(answered_at, counts_from), counts_from,

@@ -1,13 +1,30 @@
 {{ config(incremental_strategy='refill', indexes=[{'columns': ['day']}]) }}
 -- What happened on each civil day, and what stood open at its end (of the day that still runs: at the newest reading), by
--- unit, field, commune and channel. A closed day is what it was; see int_citizen_feedback__report_version.
+-- unit, field, commune and channel. A closed day is what it was; see int_citizen_feedback__report_version. Nobody handles a
+-- report yet when it is received: it counts as received by the unit that was given it first.
 with reading as (
     select max(least(changed_at, loaded_at)) as as_of from {{ ref('int_citizen_feedback__report_version') }}
 ),
 
+given as (
+    select distinct on (report_code) report_code, unit_code from {{ ref('int_citizen_feedback__report_state') }}
+    where unit_key is not null
+    order by report_code, state_no
+),
+
+happened as (
+    select
+        s.*,
+        {{ local_day('s.valid_from') }} as day,
+        case when s.is_received then g.unit_code else s.unit_code end as counting_unit_code
+    from {{ ref('int_citizen_feedback__report_state') }} as s
+    left join given as g on s.report_code = g.report_code
+    where s.is_received or s.is_answered or s.is_rejected or s.is_duplicate or s.is_reopened or s.is_transferred
+),
+
 event as (
     select
-        {{ local_day('valid_from') }} as day, unit_code, field_code, commune_code, channel_code,
+        day, counting_unit_code as unit_code, field_code, commune_code, channel_code,
         count(*) filter (where is_received) as received_count,
         count(*) filter (where is_answered) as answered_count,
         count(*) filter (where is_answered and happened_at <= due_at) as answered_in_time_count,
@@ -15,9 +32,8 @@ event as (
         count(*) filter (where is_duplicate) as duplicate_count,
         count(*) filter (where is_reopened) as reopened_count,
         count(*) filter (where is_transferred) as transferred_count
-    from {{ ref('int_citizen_feedback__report_state') }}
-    where is_received or is_answered or is_rejected or is_duplicate or is_reopened or is_transferred
-    group by {{ local_day('valid_from') }}, unit_code, field_code, commune_code, channel_code
+    from happened
+    group by day, counting_unit_code, field_code, commune_code, channel_code
 ),
 
 stock as (
