@@ -11,6 +11,8 @@ import requests
 
 from ioc import embed, warehouse
 from ioc.domains import all_domains
+from portal.domains import citizen_feedback
+from portal.users import User
 from superset_assets import bundle, datasets, phone, sync
 
 if TYPE_CHECKING:
@@ -118,6 +120,34 @@ def test_every_chart_of_the_air_dashboard_works_under_a_units_row_filter(superse
         path = _paths_by_uuid()[meta["uuid"]]
         answer = superset.ask(path, minted.token, number)
         assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+
+
+def test_an_officer_s_dashboard_of_feedback_shows_the_own_unit_s_figures_only(superset: Superset) -> None:
+    """Every chart under the row filter that the portal puts into an officer's token."""
+    number, unit = _dashboard_id(superset, "citizen_feedback"), "15865"
+    rows = citizen_feedback.row_filters(User(1, "can.bo", "Cán bộ", "officer", unit))
+    minted = embed.guest_token("citizen_feedback", "can.bo", rows=rows, settings=superset.settings)
+    with psycopg.connect(warehouse.url("owner", superset.settings)) as connection:
+        counted = connection.execute(
+            "select count(*) filter (where is_open), count(*) filter (where is_overdue), count(rating), "
+            "array_agg(report_code) from serving.rpt_citizen_feedback_report where unit_code = %s",
+            (unit,),
+        ).fetchone()
+    assert counted
+    figures = dict(zip(("open", "overdue", "rating_count"), counted[:3], strict=True))
+    assert all(figures.values())
+    named = 0
+    for meta in bundle.charts_in(bundle.read()["dashboards/citizen_feedback"]):
+        path = _paths_by_uuid()[meta["uuid"]]
+        answer = superset.ask(path, minted.token, number)
+        assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+        data = answer.json()["result"][0]["data"]
+        assert {row["unit_name"] for row in data if "unit_name" in row} <= {"Xã Hoằng Hoá"}, path
+        assert {row["report_link"] for row in data if "report_link" in row} <= set(counted[3]), path
+        named += any("unit_name" in row for row in data)
+        if (name := path.rpartition("/")[2]) in figures:
+            assert list(data[0].values()) == [figures[name]], path
+    assert named >= 3
 
 
 def test_an_expired_token_gets_401_for_data_and_for_csv(superset: Superset) -> None:

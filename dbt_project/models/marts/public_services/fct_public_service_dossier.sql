@@ -39,13 +39,6 @@ select
     n.supplement_asked_at,
     jsonb_array_length(n.supplements) as supplement_count,
     n.has_digital_parts,
-    -- The day from which the time runs: what comes after 15:00, or on a day off, counts from the next working day.
-    case
-        when n.received_at is null then null
-        when (n.received_at at time zone '{{ var("time_zone") }}')::time >= s.late_receipt_after then w.work_day_no + 1
-        when not w.is_work_day then w.work_day_no + 1
-        else w.work_day_no
-    end as first_work_day_no,
     n.said_at as changed_at,
     n.loaded_at,
     {{ run_seq() }} as run_seq
@@ -56,8 +49,3 @@ left join {{ ref('public_service_status') }} as g
         and {{ local_day('n.said_at') }} >= g.effective_from
         and {{ local_day('n.said_at') }} < g.effective_to
 left join {{ ref('dim_public_service_unit') }} as u on n.source_unit_code = u.source_unit_code
-left join {{ ref('public_service_setting') }} as s
-    on
-        {{ local_day('n.received_at') }} >= s.effective_from
-        and {{ local_day('n.received_at') }} < s.effective_to
-left join {{ ref('int_public_services__work_day') }} as w on {{ local_day('n.received_at') }} = w.day
