@@ -81,7 +81,8 @@ def release(batch_id: int, *, by: str, reason: str, settings: Settings | None = 
 def discard(batch_id: int, *, by: str, reason: str, settings: Settings | None = None) -> Decision:
     """Give a stopped batch up: its rows leave raw, so that a corrected resend is loaded and not taken for a duplicate.
 
-    The landed files and every count stay; the batch ends as ``failed``.
+    An interface sends nothing again by itself: its cursor goes back to where it was before the batch, and the next load
+    asks anew for everything that changed since. The landed files and every count stay; the batch ends as ``failed``.
 
     Raises:
         QuarantineError: the batch is not stopped, or ``by`` or ``reason`` is empty.
@@ -94,6 +95,8 @@ def discard(batch_id: int, *, by: str, reason: str, settings: Settings | None = 
         for (table,) in connection.execute(_TABLES, (schema,)).fetchall():
             query = sql.SQL("delete from {} where _batch_id = %s").format(sql.Identifier(schema, table))
             removed += connection.execute(query, (batch_id,)).rowcount
+        for name, before in batch["cursors_before"].items():
+            _ask_again(connection, batch, name, before)
         connection.execute(
             "update ops.load_batch set status = 'failed', message = %s where batch_id = %s",
             (f"discarded by {by}: {reason}", batch_id),
@@ -102,6 +105,32 @@ def discard(batch_id: int, *, by: str, reason: str, settings: Settings | None = 
     announce(batch["domain"], settings)
     data_docs.build(batch["domain"], [batch_id], settings)
     return Decision(batch_id, batch["domain"], "discard", removed)
+
+
+def _ask_again(connection: psycopg.Connection, batch: dict[str, Any], name: str, before: dict[str, Any]) -> None:
+    """Put the cursor of an interface back and forget what its pages held, for the same words may come again.
+
+    Args:
+        connection: In the transaction of the discard.
+        batch: The batch, as stored.
+        name: The cursor, ``source:<resource>#<declaration>``.
+        before: Its value before the batch.
+    """
+    where = {
+        "domain": batch["domain"], "name": name, "until": before.get("changed_until"),
+        "resource": name.removeprefix("source:").rpartition("#")[0] + "?",
+    }  # fmt: skip
+    connection.execute(
+        "update ops.cursor set updated_at = clock_timestamp(), value = case "
+        "    when %(until)s::text is null then value - 'changed_until' "
+        "    else jsonb_set(value, '{changed_until}', to_jsonb(%(until)s::text)) end "
+        "where domain = %(domain)s and name = %(name)s and (%(until)s::text is null "
+        "    or (value ->> 'changed_until')::timestamptz > %(until)s::timestamptz)",
+        where,
+    )
+    connection.execute(
+        "delete from ops.source_file where domain = %(domain)s and starts_with(source_uri, %(resource)s)", where
+    )
 
 
 def announce(domain: str, settings: Settings | None = None) -> int:

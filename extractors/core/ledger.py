@@ -159,7 +159,17 @@ def read_cursor(connection: psycopg.Connection, domain: str, name: str) -> dict[
 def write_cursor(
     connection: psycopg.Connection, domain: str, name: str, value: dict[str, Any], batch_id: int | None
 ) -> None:
-    """Move a cursor, in the transaction of the rows that it stands behind."""
+    """Move a cursor, in the transaction of the rows that it stands behind.
+
+    The batch keeps what the cursor of an interface (``source:<resource>#<declaration>``) was before it.
+    """
+    if batch_id is not None and "#" in name:
+        connection.execute(
+            "update ops.load_batch set cursors_before = jsonb_build_object(%(name)s::text, coalesce("
+            "    (select value from ops.cursor where domain = %(domain)s and name = %(name)s), '{}'"
+            ")) || cursors_before where batch_id = %(batch_id)s",
+            {"domain": domain, "name": name, "batch_id": batch_id},
+        )
     connection.execute(
         "insert into ops.cursor (domain, name, value, batch_id) values (%s, %s, %s, %s) "
         "on conflict (domain, name) do update set value = excluded.value, "

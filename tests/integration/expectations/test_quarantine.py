@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import FastAPI
 
 from alerts import seed
 from alerts.judging import engine
 from expectations import data_docs, quarantine, runner
+from extractors.core import pipeline
 from ioc import cli, warehouse
+from sandbox.api import serve
+from sandbox.public_services.play import PublicServices
+from sandbox.store import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +64,45 @@ def test_a_discarded_batch_makes_room_for_its_resend(settings: Settings, quarant
             "select count(*), count(*) filter (where _batch_id = %s) from raw_air_quality.reading", (quarantined,)
         )
         assert left.fetchone() == (100, 0)
+
+
+def test_what_an_interface_said_in_a_discarded_batch_is_asked_for_again(settings: Settings) -> None:
+    """Nobody resends what an interface said: the load after the discard brings what the source says by then."""
+    clock = Clock(datetime.now(UTC) - timedelta(days=3))
+    play = PublicServices(clock.now(), 36, 1, "secret", clock)
+    application = FastAPI()
+    application.include_router(play.router)
+    with serve(application) as url:
+        source = f"{url.replace('://', '://ioc:secret@')}/mot-cua#dossiers"
+
+        def load() -> pipeline.LoadReport:
+            return pipeline.extract("public_services", source_uris=[source], settings=settings)
+
+        load()
+        finished, mistaken = [k for k, r in play.store.records().items() if r["TrangThaiHoSo"] == 4][:2]
+        clock.move(60)
+        for key, status in ((finished, 9), (mistaken, 77)):
+            play.store.change(key, {"TrangThaiHoSo": status})
+        clock.move(3600)
+        (stopped,) = load().batch_ids
+        with warehouse.connect("loader", settings) as connection:
+            connection.execute(
+                "update ops.load_batch set status = 'quarantined', verdict = 'stopped' where batch_id = %s", (stopped,)
+            )
+        clock.move(3600)
+        play.store.change(mistaken, {"TrangThaiHoSo": 4})
+        clock.move(60)
+        load()
+        quarantine.discard(stopped, by="lan.nt", reason="Sai mã trạng thái", settings=settings)
+        load()
+        assert load().loaded == 0, "once is enough"
+    with warehouse.connect("loader", settings) as connection:
+        said = connection.execute(
+            "select distinct on (dossier_code) dossier_code, status_code from raw_public_services.dossier "
+            "where dossier_code = any(%s) order by dossier_code, _batch_id desc",
+            ([finished, mistaken],),
+        )
+        assert dict(said.fetchall()) == {finished: 9, mistaken: 4}
 
 
 @pytest.mark.parametrize("decide", [quarantine.release, quarantine.discard])
