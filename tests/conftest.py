@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import psycopg
 import pytest
 from playwright.sync_api import sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
 from ioc import warehouse
-from ioc.secrets import Secrets
 from ioc.settings import Settings, get_settings
 from ioc.stack import programs
 from ioc.stack.doctor import browser as find_browser
 from ioc.stack.postgres import EmbeddedPostgres
+from tests.fixtures.warehouses import pointing_at, warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,35 +78,22 @@ def cluster() -> Iterator[EmbeddedPostgres]:
         try:
             warehouse.ensure_roles(server.admin_url(), settings)
             warehouse.ensure_database(server.admin_url(), "ioc_template")
-            warehouse.migrate(_pointing_at(server, "ioc_template"))
+            warehouse.migrate(pointing_at(server, "ioc_template"))
             yield server
         finally:
             server.stop()
 
 
-def _pointing_at(server: EmbeddedPostgres, database: str) -> Settings:
-    password = Secrets.of(server.settings).get("postgres_owner")
-    port = server.settings.port_postgres
-    return server.settings.model_copy(
-        update={"warehouse_url": f"postgresql://ioc_owner:{password}@127.0.0.1:{port}/{database}"}
-    )
-
-
 @pytest.fixture
 def settings(cluster: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Settings of a fresh, migrated warehouse of its own, also in force in the environment of this test."""
-    database = f"t_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
-    pointed = _pointing_at(cluster, database)
-    monkeypatch.setenv("IOC_HOME", str(pointed.home))
-    monkeypatch.setenv("IOC_PORT_BASE", str(pointed.port_base))
-    monkeypatch.setenv("IOC_WAREHOUSE_URL", str(pointed.warehouse_url))
-    get_settings.cache_clear()
-    yield get_settings()
-    get_settings.cache_clear()
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {database} with (force)")
+    with warehouse_of_its_own(cluster) as pointed:
+        monkeypatch.setenv("IOC_HOME", str(pointed.home))
+        monkeypatch.setenv("IOC_PORT_BASE", str(pointed.port_base))
+        monkeypatch.setenv("IOC_WAREHOUSE_URL", str(pointed.warehouse_url))
+        get_settings.cache_clear()
+        yield get_settings()
+        get_settings.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def portal(cluster: EmbeddedPostgres) -> Iterator[Settings]:
     password = Secrets.of(cluster.settings).get("postgres_owner")
     address = f"127.0.0.1:{cluster.settings.port_postgres}"
     with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
+        connection.execute(f"create database {database} template ioc_template owner ioc_owner strategy file_copy")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         settings = cluster.settings.model_copy(

@@ -6,13 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
 from alerts import procedures
@@ -22,9 +20,9 @@ from alerts.notifying import telling
 from expectations import quarantine, runner
 from extractors.core import pipeline
 from ioc import transform, warehouse
-from ioc.secrets import Secrets
 from ioc.settings import Settings, get_settings
 from superset_assets import bundle
+from tests.fixtures.warehouses import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,20 +172,12 @@ class Corridor:
 @pytest.fixture(scope="module")
 def corridor(cluster: EmbeddedPostgres) -> Iterator[Corridor]:
     """One for the tests of a module: a first build takes dbt many seconds."""
-    database = f"domain_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
-    password = Secrets.of(cluster.settings).get("postgres_owner")
-    url = f"postgresql://ioc_owner:{password}@127.0.0.1:{cluster.settings.port_postgres}/{database}"
-    settings = cluster.settings.model_copy(update={"warehouse_url": url})
-    with pytest.MonkeyPatch.context() as patch:
+    with warehouse_of_its_own(cluster) as settings, pytest.MonkeyPatch.context() as patch:
         patch.setenv("IOC_HOME", str(settings.home))
         patch.setenv("IOC_PORT_BASE", str(settings.port_base))
-        patch.setenv("IOC_WAREHOUSE_URL", url)
+        patch.setenv("IOC_WAREHOUSE_URL", str(settings.warehouse_url))
         patch.setenv("IOC_EXTRACT_BACKOFF_S", "0")
         get_settings.cache_clear()
         alert_seed.seed(settings)
         yield Corridor(settings)
     get_settings.cache_clear()
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {database} with (force)")

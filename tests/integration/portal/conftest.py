@@ -14,7 +14,7 @@ from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app
 from tests.fixtures import portal_serving
-from tests.fixtures.message_gateways import warehouse_of_its_own
+from tests.fixtures.warehouses import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

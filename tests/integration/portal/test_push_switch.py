@@ -15,7 +15,8 @@ from alerts.sending import push_subscriptions
 from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app
-from tests.fixtures.message_gateways import Post, sandbox, serving, warehouse_of_its_own
+from tests.fixtures.message_gateways import Post, sandbox, serving
+from tests.fixtures.warehouses import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -69,7 +69,7 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
     owner = warehouse.url("owner", settings, database=_WAREHOUSE)
     settings = settings.model_copy(update={"warehouse_url": owner})
     with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {_WAREHOUSE} template ioc_template owner ioc_owner")
+        connection.execute(f"create database {_WAREHOUSE} template ioc_template owner ioc_owner strategy file_copy")
     warehouse.ensure_database(cluster.admin_url(), "superset")
     with psycopg.connect(owner, autocommit=True) as connection:
         here = Path(__file__).parent

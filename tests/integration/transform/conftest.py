@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from ioc.secrets import Secrets
+from tests.fixtures.warehouses import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +19,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def air(cluster: EmbeddedPostgres) -> Iterator[Settings]:
     """Settings of a fresh, migrated warehouse, shared by the tests of one module."""
-    database = f"air_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner")
-    password = Secrets.of(cluster.settings).get("postgres_owner")
-    url = f"postgresql://ioc_owner:{password}@127.0.0.1:{cluster.settings.port_postgres}/{database}"
-    yield cluster.settings.model_copy(update={"warehouse_url": url})
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {database} with (force)")
+    with warehouse_of_its_own(cluster) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")
