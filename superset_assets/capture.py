@@ -57,7 +57,7 @@ def capture(prefix: str = "charts/", settings: Settings | None = None) -> list[s
                     f"{client.url}/explore/?form_data={quote(json.dumps(_form_data(ids[content['uuid']], content)))}"
                 )
                 try:
-                    content["query_context"] = json.dumps(_queries(page, address))
+                    content["query_context"] = json.dumps(_queries(page, address, ids[content["uuid"]]))
                 except RuntimeError as error:
                     failed.append(f"{path}: {error}")
         browser.close()
@@ -84,11 +84,17 @@ def _form_data(chart_id: int, content: bundle.Asset) -> dict[str, Any]:
     return form_data
 
 
-def _queries(page: Page, address: str) -> dict[str, Any]:
+def _queries(page: Page, address: str, chart_id: int) -> dict[str, Any]:
     from playwright.sync_api import Error as PlaywrightError
+    from playwright.sync_api import Response
+
+    def of_this_chart(answer: Response) -> bool:
+        # On a busy machine the chart before may still be asking.
+        asked = (answer.request.post_data_json or {}) if _DATA in answer.url else {}
+        return bool((asked.get("form_data") or {}).get("slice_id") == chart_id)
 
     try:
-        with page.expect_response(lambda answer: _DATA in answer.url, timeout=20_000) as caught:
+        with page.expect_response(of_this_chart, timeout=60_000) as caught:
             page.goto(address, wait_until="domcontentloaded")
         answer = caught.value
     except PlaywrightError as error:

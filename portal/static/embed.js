@@ -33,15 +33,24 @@ async function open(place) {
     });
     state.remove();
     // The frame cannot grow by itself: ask now and then how tall the dashboard is (tabs differ). Small differences are
-    // left alone: the dashboard measures itself against its frame and would creep.
+    // left alone: the dashboard measures itself against its frame and would creep. For the same reason it never reports
+    // less than its frame: when another tab is opened, the frame first falls back to the height it began with.
     let known = 0;
+    let tab = "";
     setInterval(async () => {
       if (document.hidden) return;
+      const opened = String(await dashboard.getActiveTabs());
+      if (opened !== tab) {
+        if (tab) mount.style.removeProperty("--embed-height");
+        tab = opened;
+        known = 0;
+        return;
+      }
       const { height } = await dashboard.getScrollSize();
       if (height < 200 || Math.abs(height - known) < 40) return;
       known = height;
       mount.style.setProperty("--embed-height", `${height}px`);
-    }, 2000);
+    }, 1000);
   } catch (error) {
     state.textContent = place.dataset.failed;
     state.classList.add("notice", "warn");

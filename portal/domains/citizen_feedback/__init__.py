@@ -81,7 +81,7 @@ def search(database: Database, text: str, units: list[str] | None) -> list[Row]:
     return (
         database.rows_if_built(
             """
-            select t.report_code, t.title, t.content, r.unit_name, r.field_name, r.status_name, r.deadline_state,
+            select r.report_link, t.title, t.content, r.unit_name, r.field_name, r.status_name, r.deadline_state,
                 r.begun_at
             from serving.rpt_citizen_feedback_text as t
             inner join serving.rpt_citizen_feedback_report as r using (report_code)
@@ -106,7 +106,7 @@ def _due(database: Database, units: list[str] | None) -> list[Row]:
     return (
         database.rows_if_built(
             """
-            select report_code, title, unit_name, field_name, due_at, days_left, deadline_state
+            select report_link, title, unit_name, field_name, due_at, days_left, deadline_state
             from serving.rpt_citizen_feedback_report
             where (is_overdue or is_near_due) and (%(units)s::text[] is null or unit_code = any(%(units)s))
             order by due_at
