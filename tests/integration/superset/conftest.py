@@ -16,7 +16,7 @@ import requests
 
 from ioc import embed, warehouse
 from ioc.stack import environment
-from superset_assets import bundle, process, sync
+from superset_assets import bundle, phone, process, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,9 @@ def superset(cluster: EmbeddedPostgres) -> Iterator[Superset]:
             _wait(settings.superset_url(), server, log_path)
             pushed = sync.push(settings)
             client = sync.client_of(settings)
-            yield Superset(settings, pushed, client.chart_ids(), client.dataset_ids(), bundle.read())
+            assets = bundle.read()
+            assets |= phone.versions(assets)
+            yield Superset(settings, pushed, client.chart_ids(), client.dataset_ids(), assets)
         finally:
             os.killpg(server.pid, 9)
             server.wait(30)

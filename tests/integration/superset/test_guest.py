@@ -24,7 +24,8 @@ STATIONS = "charts/air_quality/aqi_by_station"
 
 
 def _paths_by_uuid() -> dict[str, str]:
-    return {content["uuid"]: path for path, content in bundle.read().items()}
+    assets = bundle.read()
+    return {content["uuid"]: path for path, content in (assets | phone.versions(assets)).items()}
 
 
 def _dashboard_id(superset: Superset, slug: str) -> int:
