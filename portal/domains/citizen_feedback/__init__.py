@@ -81,8 +81,8 @@ def search(database: Database, text: str, units: list[str] | None) -> list[Row]:
     return (
         database.rows_if_built(
             """
-            select r.report_link, t.title, t.content, r.unit_name, r.field_name, r.status_name, r.deadline_state,
-                r.begun_at
+            select t.report_code, r.report_link, t.title, t.content, r.unit_name, r.field_name, r.status_name,
+                r.deadline_state, r.begun_at
             from serving.rpt_citizen_feedback_text as t
             inner join serving.rpt_citizen_feedback_report as r using (report_code)
             where (%(units)s::text[] is null or t.unit_code = any(%(units)s))
