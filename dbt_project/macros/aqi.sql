@@ -29,6 +29,23 @@ Multiplying before dividing keeps exact halves exact.
             and c.valid_on < b.effective_to
 {% endmacro %}
 
+{# The sub-indices of `source` (as the macro above gives them) side by side, with the highest of them and whose it is. #}
+{% macro index_of_pollutants(source, keys) %}
+    select
+        {% for key in keys %}s.{{ key }}, {% endfor %}
+        {% for parameter, column in [
+            ('PM2.5', 'pm25'), ('PM10', 'pm10'), ('O3', 'o3'), ('NO2', 'no2'), ('SO2', 'so2'), ('CO', 'co')
+        ] %}
+            max(s.aqi) filter (where s.parameter = '{{ parameter }}') as aqi_{{ column }},
+        {% endfor %}
+        max(s.aqi) as highest,
+        (array_agg(s.parameter order by s.aqi desc, p.aqi_order))[1] as highest_parameter,
+        bool_or(s.parameter in ('PM2.5', 'PM10')) as has_particles
+    from {{ source }} as s
+    inner join {{ ref('air_parameter') }} as p on s.parameter = p.parameter
+    group by {% for key in keys %}s.{{ key }}{{ ', ' if not loop.last }}{% endfor %}
+{% endmacro %}
+
 {# A mean as a plain decimal. Twelve decimals lie far beyond any instrument, and exact ties of the index stay exact. #}
 {% macro exact(expression) -%}
     trim_scale(round({{ expression }}, 12))

@@ -45,3 +45,8 @@ the same batch give two short spans, not one that covers everything between them
 {% macro local_day(instant) -%}
     ({{ instant }} at time zone '{{ var("time_zone") }}')::date
 {%- endmacro %}
+
+{# Today, Vietnamese civil time. #}
+{% macro today() -%}
+    {{ local_day('now()') }}
+{%- endmacro %}

@@ -12,8 +12,3 @@ so that one bad step costs a step and not the run. `text` is SQL.
             then ({{ text }})::timestamp at time zone '{{ var("time_zone") }}'
     end
 {%- endmacro %}
-
-{# Today, Vietnamese civil time. #}
-{% macro today() -%}
-    (now() at time zone '{{ var("time_zone") }}')::date
-{%- endmacro %}

@@ -206,3 +206,82 @@ where is_emitted
 {% macro unit_spelling(unit) -%}
     replace(translate(lower({{ unit }}), 'µμ³ ^°', 'uu3'), 'nm3', 'm3')
 {%- endmacro %}
+
+{#
+Every published version of every reading of a network, in the parameter's unit. The body of the call says what the network
+knows of units: joins to `r` (the raw reading) and `p` (its parameter) that give `unit`, `factor` and `is_unit_known`, all SQL.
+An incremental model filters by batch_id, which reaches the raw table's index.
+#}
+{% macro reading_versions(domain, parameters, unit, factor, is_unit_known) %}
+select
+    r.station_code,
+    r.parameter,
+    r.measured_at,
+    r.value as value_sent,
+    r.unit_raw as unit_sent,
+    {{ unit }} as unit,
+    trim_scale(r.value * coalesce({{ factor }}, 1)) as value,
+    (p.parameter is not null) as is_parameter_known,
+    ({{ is_unit_known }}) as is_unit_known,
+    coalesce(nullif(r.device_status, ''), '00') as device_status,
+    r._loaded_at as loaded_at,
+    r._source_row as source_row,
+    b.publish_seq,
+    r._batch_id as batch_id
+from {{ source('raw_' ~ domain, 'reading') }} as r
+inner join {{ source('ops', 'load_batch') }} as b on r._batch_id = b.batch_id
+left join {{ parameters }} as p on r.parameter = p.parameter
+{{ caller() }}
+where b.status = 'published'
+{% endmacro %}
+
+{#
+Every station that ever sent something, registered or not, with the span of its readings. For an incremental model with the unique
+key station_code that reads `readings`.
+#}
+{% macro stations_seen(readings) %}
+with fresh as (
+    select station_code, min(measured_at) as first_reading_at, max(measured_at) as last_reading_at
+    from {{ ref(readings) }}
+    where run_seq > {{ since(readings) }} and not is_future
+    group by station_code
+)
+
+select
+    f.station_code,
+    {% if is_increment() %}
+        least(f.first_reading_at, k.first_reading_at) as first_reading_at,
+        greatest(f.last_reading_at, k.last_reading_at) as last_reading_at,
+    {% else %}
+        f.first_reading_at,
+        f.last_reading_at,
+    {% endif %}
+    {{ run_seq() }} as run_seq
+from fresh as f
+{% if is_increment() %}
+    left join {{ this }} as k on f.station_code = k.station_code
+{% endif %}
+{% endmacro %}
+
+{# Of the civil days in `touched` (station_code, day) those that are over: by the clock, or because the station spoke of later. #}
+{% macro closed_days(touched, hours) %}
+    select t.station_code, t.day
+    from {{ touched }} as t
+    cross join lateral (select {{ day_start('t.day + 1') }} as ends_at) as d
+    where
+        {{ closed_by_clock('d.ends_at') }}
+        or exists (
+            select 1 from {{ hours }} as m
+            where m.station_code = t.station_code and m.hour_ending >= d.ends_at and m.last_measured_at >= d.ends_at
+        )
+{% endmacro %}
+
+{# Why there is a mean or none, from `row` with the counts of the device's own words. #}
+{% macro quality(is_ok, row) -%}
+    case
+        when {{ is_ok }} then 'ok'
+        when {{ row }}.calibrating_count > 0 and {{ row }}.calibrating_count >= {{ row }}.device_error_count then 'calibrating'
+        when {{ row }}.device_error_count > 0 then 'device_error'
+        else 'insufficient'
+    end
+{%- endmacro %}

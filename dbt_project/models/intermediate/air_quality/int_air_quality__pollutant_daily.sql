@@ -20,17 +20,7 @@ with touched as (
         )
 ),
 
-closed as (
-    select t.station_code, t.day
-    from touched as t
-    cross join lateral (select {{ day_start('t.day + 1') }} as ends_at) as d
-    where
-        {{ closed_by_clock('d.ends_at') }}
-        or exists (
-            select 1 from {{ ref('int_air_quality__hourly_mean') }} as m
-            where m.station_code = t.station_code and m.hour_ending >= d.ends_at and m.last_measured_at >= d.ends_at
-        )
-),
+closed as ({{ closed_days('touched', ref('int_air_quality__hourly_mean')) }}),
 
 hour as (
     select c.station_code, c.day, h.parameter, h.hour_ending, h.mean

@@ -28,22 +28,7 @@ concentration as (
 
 sub_index as ({{ sub_index('concentration', ['station_code', 'day']) }}),
 
-indexed as (
-    select
-        s.station_code,
-        s.day,
-        {% for parameter, column in [
-            ('PM2.5', 'pm25'), ('PM10', 'pm10'), ('O3', 'o3'), ('NO2', 'no2'), ('SO2', 'so2'), ('CO', 'co')
-        ] %}
-            max(s.aqi) filter (where s.parameter = '{{ parameter }}') as aqi_{{ column }},
-        {% endfor %}
-        max(s.aqi) as highest,
-        (array_agg(s.parameter order by s.aqi desc, p.aqi_order))[1] as highest_parameter,
-        bool_or(s.parameter in ('PM2.5', 'PM10')) as has_particles
-    from sub_index as s
-    inner join {{ ref('air_parameter') }} as p on s.parameter = p.parameter
-    group by s.station_code, s.day
-),
+indexed as ({{ index_of_pollutants('sub_index', ['station_code', 'day']) }}),
 
 -- A day without a single complete parameter is a row too: the calendar shows the hole.
 station_day as (

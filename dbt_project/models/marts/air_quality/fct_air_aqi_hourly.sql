@@ -128,22 +128,7 @@ concentration as (
 
 sub_index as ({{ sub_index('concentration', ['station_code', 'hour_ending']) }}),
 
-indexed as (
-    select
-        s.station_code,
-        s.hour_ending,
-        {% for parameter, column in [
-            ('PM2.5', 'pm25'), ('PM10', 'pm10'), ('O3', 'o3'), ('NO2', 'no2'), ('SO2', 'so2'), ('CO', 'co')
-        ] %}
-            max(s.aqi) filter (where s.parameter = '{{ parameter }}') as aqi_{{ column }},
-        {% endfor %}
-        max(s.aqi) as highest,
-        (array_agg(s.parameter order by s.aqi desc, p.aqi_order))[1] as highest_parameter,
-        bool_or(s.parameter in ('PM2.5', 'PM10')) as has_particles
-    from sub_index as s
-    inner join {{ ref('air_parameter') }} as p on s.parameter = p.parameter
-    group by s.station_code, s.hour_ending
-)
+indexed as ({{ index_of_pollutants('sub_index', ['station_code', 'hour_ending']) }})
 
 select
     h.station_code,
@@ -171,12 +156,9 @@ select
     coalesce(n25.has_current_hour, false) or coalesce(n10.has_current_hour, false) as has_current_hour,
     h.received_count,
     coalesce(h.completeness_pct, 0) as completeness_pct,
-    case
-        when a.aqi is not null and (coalesce(n25.has_current_hour, false) or coalesce(n10.has_current_hour, false)) then 'ok'
-        when h.calibrating_count > 0 and h.calibrating_count >= h.device_error_count then 'calibrating'
-        when h.device_error_count > 0 then 'device_error'
-        else 'insufficient'
-    end as quality,
+    {{ quality(
+        'a.aqi is not null and (coalesce(n25.has_current_hour, false) or coalesce(n10.has_current_hour, false))', 'h'
+    ) }} as quality,
     h.last_measured_at,
     {{ run_seq() }} as run_seq
 from current_hour as h

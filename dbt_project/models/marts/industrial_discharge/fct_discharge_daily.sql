@@ -16,17 +16,7 @@ with touched as (
         {% endif %}
 ),
 
-closed as (
-    select t.station_code, t.day
-    from touched as t
-    cross join lateral (select {{ day_start('t.day + 1') }} as ends_at) as d
-    where
-        {{ closed_by_clock('d.ends_at') }}
-        or exists (
-            select 1 from {{ ref('fct_discharge_hourly') }} as m
-            where m.station_code = t.station_code and m.hour_ending >= d.ends_at and m.last_measured_at >= d.ends_at
-        )
-),
+closed as ({{ closed_days('touched', ref('fct_discharge_hourly')) }}),
 
 summed as (
     select
@@ -83,12 +73,7 @@ select
     a.flow_m3,
     a.load_kg,
     a.load_hour_count,
-    case
-        when a.mean_value is not null then 'ok'
-        when a.calibrating_count > 0 and a.calibrating_count >= a.device_error_count then 'calibrating'
-        when a.device_error_count > 0 then 'device_error'
-        else 'insufficient'
-    end as quality,
+    {{ quality('a.mean_value is not null', 'a') }} as quality,
     {{ run_seq() }} as run_seq
 from averaged as a
 {{ join_limit('a', 'a.day') }}

@@ -93,12 +93,7 @@ select
     case when f.parameter = 'Flow' then f.flow_m3 end as flow_m3,
     -- What leaves the outlet is what was measured, not what it would be at the reference oxygen.
     {{ exact('f.mean_measured * f.flow_m3 / p.load_divisor') }} as load_kg,
-    case
-        when f.mean_value is not null then 'ok'
-        when f.calibrating_count > 0 and f.calibrating_count >= f.device_error_count then 'calibrating'
-        when f.device_error_count > 0 then 'device_error'
-        else 'insufficient'
-    end as quality,
+    {{ quality('f.mean_value is not null', 'f') }} as quality,
     f.last_measured_at,
     {{ run_seq() }} as run_seq
 from with_flow as f

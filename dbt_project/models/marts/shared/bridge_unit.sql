@@ -26,7 +26,7 @@ with recursive line as (
     inner join {{ source('people', 'unit_succession') }} as s
         on
             l.unit_code = s.old_code
-            and s.effective_on <= (now() at time zone '{{ var("time_zone") }}')::date
+            and s.effective_on <= {{ today() }}
             and s.new_code <> all(l.seen)
 )
 
@@ -36,7 +36,7 @@ where not exists (
     select 1 from {{ source('people', 'unit_succession') }} as s
     where
         l.unit_code = s.old_code
-        and s.effective_on <= (now() at time zone '{{ var("time_zone") }}')::date
+        and s.effective_on <= {{ today() }}
         and s.new_code <> all(l.seen)
 )
 group by l.old_code, l.unit_code

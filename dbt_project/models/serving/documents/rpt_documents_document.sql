@@ -55,11 +55,11 @@ select
     f.forward_work_days,
     case
         when f.forward_due_on is null then null
-        else coalesce({{ local_day('f.forwarded_at') }}, {{ local_day('now()') }}) > f.forward_due_on
+        else coalesce({{ local_day('f.forwarded_at') }}, {{ today() }}) > f.forward_due_on
     end as is_forward_late,
     case
         when f.forward_due_on is null then null
-        when coalesce({{ local_day('f.forwarded_at') }}, {{ local_day('now()') }}) <= f.forward_due_on
+        when coalesce({{ local_day('f.forwarded_at') }}, {{ today() }}) <= f.forward_due_on
             then case when f.forwarded_at is null then 'Chưa chuyển, còn hạn' else 'Chuyển đúng hạn' end
         when f.forwarded_at is null then 'Chưa chuyển, đã trễ'
         else 'Chuyển trễ'

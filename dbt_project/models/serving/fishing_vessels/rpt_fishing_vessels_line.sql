@@ -18,5 +18,5 @@ select
     end as trust_name,
     l.citation
 from {{ ref('vessel_sea_line') }} as l
-where {{ local_day('now()') }} >= l.effective_from and {{ local_day('now()') }} < l.effective_to
+where {{ today() }} >= l.effective_from and {{ today() }} < l.effective_to
 window line as (partition by l.line_code order by l.point_number)

@@ -15,7 +15,7 @@ cross join lateral (
     select g::date as day
     from generate_series(
         {{ civil_day("o.first_reading_at + interval '1 hour'") }}::timestamp,
-        (now() at time zone '{{ var("time_zone") }}')::date::timestamp, interval '1 day'
+        {{ today() }}::timestamp, interval '1 day'
     ) as g
 ) as d
 left join {{ ref('fct_discharge_availability_daily') }} as f on o.station_code = f.station_code and d.day = f.day

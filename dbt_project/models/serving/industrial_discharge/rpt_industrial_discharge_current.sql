@@ -46,7 +46,7 @@ select
 from {{ ref('dim_discharge_outlet') }} as o
 inner join lateral (
     select n.parameter from {{ ref('discharge_outlet_parameter') }} as n
-    where n.outlet_code = o.station_code and current_date >= n.effective_from and current_date < n.effective_to
+    where n.outlet_code = o.station_code and {{ today() }} >= n.effective_from and {{ today() }} < n.effective_to
     union
     select f.parameter from {{ ref('fct_discharge_hourly') }} as f
     where f.station_code = o.station_code and f.hour_ending > o.last_reading_at - interval '1 hour'
