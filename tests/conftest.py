@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import psycopg
 import pytest
 from playwright.sync_api import sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
+from alerts import seed
 from ioc import warehouse
 from ioc.settings import Settings, get_settings
 from ioc.stack import programs
 from ioc.stack.doctor import browser as find_browser
 from ioc.stack.postgres import EmbeddedPostgres
-from tests.fixtures.warehouses import pointing_at, warehouse_of_its_own
+from tests.fixtures.warehouses import MIGRATED, SEEDED, pointing_at, warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +66,7 @@ def _environment_as_found() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedPostgres]:
-    """A running embedded PostgreSQL with roles, and a migrated template database ``ioc_template``."""
+    """A running embedded PostgreSQL with roles, and a migrated template database."""
     with tempfile.TemporaryDirectory(prefix="ioc-test-") as folder:
         # Sessions beside each other begin their search at different places, below the ports that connections take.
         wanted = Settings(home=Path(folder), port_base=20000 + os.getpid() % 120 * 100, warehouse_url=None)
@@ -77,17 +79,32 @@ def cluster() -> Iterator[EmbeddedPostgres]:
         server.start_detached()
         try:
             warehouse.ensure_roles(server.admin_url(), settings)
-            warehouse.ensure_database(server.admin_url(), "ioc_template")
-            warehouse.migrate(pointing_at(server, "ioc_template"))
+            warehouse.ensure_database(server.admin_url(), MIGRATED)
+            warehouse.migrate(pointing_at(server, MIGRATED))
             yield server
         finally:
             server.stop()
 
 
+@pytest.fixture(scope="session")
+def seeded_template(cluster: EmbeddedPostgres) -> str:
+    """A template with the first load of rules, units, contacts and procedures in it, made once."""
+    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
+        connection.execute(f"create database {SEEDED} template {MIGRATED} owner ioc_owner strategy file_copy")
+    seed.seed(pointing_at(cluster, SEEDED))
+    return SEEDED
+
+
 @pytest.fixture
-def settings(cluster: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """Settings of a fresh, migrated warehouse of its own, also in force in the environment of this test."""
-    with warehouse_of_its_own(cluster) as pointed:
+def settings(
+    cluster: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Settings]:
+    """Settings of a fresh warehouse of its own, also in force in the environment of this test.
+
+    It is migrated; for a test that takes a ``desk`` it holds the first load besides.
+    """
+    template = request.getfixturevalue("seeded_template") if "desk" in request.fixturenames else MIGRATED
+    with warehouse_of_its_own(cluster, template) as pointed:
         monkeypatch.setenv("IOC_HOME", str(pointed.home))
         monkeypatch.setenv("IOC_PORT_BASE", str(pointed.port_base))
         monkeypatch.setenv("IOC_WAREHOUSE_URL", str(pointed.warehouse_url))

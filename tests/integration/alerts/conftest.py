@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from alerts import seed
 from alerts.judging import engine
 from alerts.sending import delivery
 from ioc import warehouse
@@ -131,7 +130,6 @@ class Desk:
 @pytest.fixture
 def desk(settings: Settings) -> Desk:
     """A warehouse with the seeded rules, units, contacts and routes, and no signal yet."""
-    seed.seed(settings)
     return Desk(settings)
 
 
