@@ -13,6 +13,11 @@
     (({{ day }})::timestamp at time zone '{{ var("time_zone") }}')
 {%- endmacro %}
 
+{# The present moment; a unit test sets the clock by overriding this macro. #}
+{% macro this_moment() -%}
+    now()
+{%- endmacro %}
+
 {# Is a period that ended at `label` over by the clock? #}
 {% macro closed_by_clock(label) -%}
     {{ label }} + interval '{{ var("close_after_minutes") }} minutes' <= now()
@@ -48,5 +53,5 @@ the same batch give two short spans, not one that covers everything between them
 
 {# Today, Vietnamese civil time. #}
 {% macro today() -%}
-    {{ local_day('now()') }}
+    {{ local_day(this_moment()) }}
 {%- endmacro %}

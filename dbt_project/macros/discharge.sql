@@ -59,15 +59,18 @@ alone limit / value. Not rounded; null without limit or value.
     end
 {%- endmacro %}
 
-{# How bad a silence of so many minutes is: TT 10/2021 wants a report in writing of one beyond 12 hours. #}
-{% macro silence_in_words(minutes) -%}
-    case
-        when {{ minutes }} > 720 then 'Trên 12 giờ'
-        when {{ minutes }} > 60 then 'Trên 60 phút'
-        when {{ minutes }} > {{ var('connection_gap_minutes') }} then 'Trên 15 phút'
-        else 'Bình thường'
-    end
-{%- endmacro %}
+{#
+How bad a silence from `earlier` to `later` is, as a left join: the class in force on the day of `later`. Exact to the second, so
+that the one that begins a gap begins its class.
+#}
+{% macro join_silence(earlier, later, alias='c') %}
+    left join {{ ref('discharge_silence_class') }} as {{ alias }}
+        on
+            extract(epoch from {{ later }} - {{ earlier }}) / 60 > {{ alias }}.minutes_above
+            and extract(epoch from {{ later }} - {{ earlier }}) / 60 <= {{ alias }}.minutes_upto
+            and {{ local_day(later) }} >= {{ alias }}.effective_from
+            and {{ local_day(later) }} < {{ alias }}.effective_to
+{% endmacro %}
 
 {# Who discharges where, for the tables that people read; `o` is dim_discharge_outlet. #}
 {% macro outlet_columns() %}

@@ -47,14 +47,13 @@ with fresh as (
 
 measured as (
     select
-        station_code,
-        resumed_at,
-        last_heard_at,
-        {{ minutes_between('last_heard_at', 'resumed_at') }} as gap_minutes,
-        coalesce(
-            resumed_at - last_heard_at > interval '{{ var("connection_gap_minutes") }} minutes', false
-        ) as is_gap
-    from stepped
+        s.station_code,
+        s.resumed_at,
+        s.last_heard_at,
+        {{ minutes_between('s.last_heard_at', 's.resumed_at') }} as gap_minutes,
+        coalesce(c.is_gap, false) as is_gap
+    from stepped as s
+    {{ join_silence('s.last_heard_at', 's.resumed_at') }}
 )
 
 select m.*, {{ run_seq() }} as run_seq

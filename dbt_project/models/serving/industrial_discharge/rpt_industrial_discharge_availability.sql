@@ -24,7 +24,7 @@ cross join lateral (
         0,
         floor(
             extract(
-                epoch from least(now(), {{ day_start('d.day + 1') }})
+                epoch from least({{ this_moment() }}, {{ day_start('d.day + 1') }})
                 - greatest({{ day_start('d.day') }}, o.first_reading_at - o.cadence_minutes * interval '1 minute')
             ) / 60 / o.cadence_minutes
         )

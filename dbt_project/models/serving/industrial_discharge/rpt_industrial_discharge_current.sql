@@ -41,7 +41,7 @@ select
         else 'Đang đo'
     end as status_vi,
     s.silent_minutes,
-    {{ silence_in_words('s.silent_minutes') }} as connection_vi,
+    coalesce(s.class_vi, 'Chưa nhận được số liệu') as connection_vi,
     coalesce(s.is_silent, true) as is_silent
 from {{ ref('dim_discharge_outlet') }} as o
 inner join lateral (
@@ -69,8 +69,8 @@ left join {{ ref('stg_industrial_discharge__limit') }} as l
         o.station_code = l.station_code and w.parameter = l.parameter
         and {{ civil_day('r.hour_ending') }} >= l.effective_from and {{ civil_day('r.hour_ending') }} < l.effective_to
 cross join lateral (
-    select
-        {{ minutes_between('r.measured_at', 'now()') }} as silent_minutes,
-        now() - r.measured_at > interval '{{ var("connection_gap_minutes") }} minutes' as is_silent
+    select {{ minutes_between('r.measured_at', 'now()') }} as silent_minutes, c.is_gap as is_silent, c.class_vi
+    from (select now() as now_at) as n
+    {{ join_silence('r.measured_at', 'n.now_at') }}
 ) as s
 {{ join_band('r.ratio') }}

@@ -4,15 +4,16 @@ select
     g.last_heard_at,
     g.resumed_at,
     g.gap_minutes,
-    {{ silence_in_words('g.gap_minutes') }} as gap_class_vi,
+    c.class_vi as gap_class_vi,
     (g.resumed_at is null) as is_open,
     case when g.resumed_at is null then 'Đang mất' else 'Đã có lại' end as state_vi
 from (
-    select station_code, last_heard_at, resumed_at, gap_minutes from {{ ref('fct_discharge_gap') }}
+    select station_code, last_heard_at, resumed_at, gap_minutes, resumed_at as until_at from {{ ref('fct_discharge_gap') }}
     where is_gap
     union all
-    select station_code, last_reading_at, null, {{ minutes_between('last_reading_at', 'now()') }}
+    select station_code, last_reading_at, null, {{ minutes_between('last_reading_at', this_moment()) }}, {{ this_moment() }}
     from {{ ref('dim_discharge_outlet') }}
-    where now() - last_reading_at > interval '{{ var("connection_gap_minutes") }} minutes'
 ) as g
 inner join {{ ref('dim_discharge_outlet') }} as o on g.station_code = o.station_code
+{{ join_silence('g.last_heard_at', 'g.until_at') }}
+where c.is_gap
