@@ -167,3 +167,40 @@ def load_kg(all_hours: dict[tuple[str, str, datetime], Hour], key: tuple[str, st
     if parameter not in ("COD", "TSS", "NH4", *_GAS) or mean is None or flow is None or flow.mean_measured is None:
         return None
     return mean * flow.mean_measured / (1e6 if parameter in _GAS else 1e3)
+
+
+@dataclass
+class Day:
+    """Of one outlet and parameter: what its hours come to."""
+
+    hour_count: int
+    mean: float | None
+    exceeded: int
+    exceeded_hours: int
+    flow_m3: float | None
+    load_kg: float | None
+    load_hours: int
+
+
+def days(all_hours: dict[tuple[str, str, datetime], Hour]) -> dict[tuple[str, str, date], Day]:
+    """(station, parameter, civil day) → its 24-hour mean (18 hours at least), what flowed, what was discharged."""
+    by_day: dict[tuple[str, str, date], list[tuple[str, str, datetime]]] = defaultdict(list)
+    for key in all_hours:
+        by_day[key[0], key[1], day_of(key[2])].append(key)
+    found = {}
+    for (station, parameter, day), keys in by_day.items():
+        means = [mean for key in keys if (mean := all_hours[key].mean) is not None]
+        bounds = limit(station, parameter, day)
+        flows = [all_hours[key].mean_measured for key in keys if parameter == "Flow"]
+        flowed = [one for one in flows if one is not None]
+        loads = [kg for key in keys if (kg := load_kg(all_hours, key)) is not None]
+        found[station, parameter, day] = Day(
+            hour_count=len(means),
+            mean=fmean(means) if len(means) >= 18 else None,
+            exceeded=sum(all_hours[key].exceeded for key in keys),
+            exceeded_hours=sum(ratio(mean, bounds) > 1 for mean in means) if bounds else 0,
+            flow_m3=sum(flowed) if flowed else None,
+            load_kg=sum(loads) if loads else None,
+            load_hours=len(loads),
+        )
+    return found

@@ -13,7 +13,20 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from discharge_reference import VIETNAM, band, day_of, hour_of, hours, limit, load_kg, moments, ratio, read, silence
+from discharge_reference import (
+    VIETNAM,
+    band,
+    day_of,
+    days,
+    hour_of,
+    hours,
+    limit,
+    load_kg,
+    moments,
+    ratio,
+    read,
+    silence,
+)  # fmt: skip
 
 from alerts import procedures
 from extractors.core.errors import Retriable
@@ -28,9 +41,11 @@ from tests.fixtures.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
 
     from conftest import Corridor
+    from discharge_reference import Day
 
 DOMAIN, CONNECTION = "industrial_discharge", "industrial_discharge.connection"
 # So much of each outlet's history that its stories are in it; together some 45,000 values.
@@ -41,10 +56,21 @@ DAYS = {
 
 
 def planted(anchor: int) -> tuple[Story, ...]:
-    """The sandbox's stories, and two that go on: oxygen of a stack is being calibrated, a kiln stands still."""
+    """The sandbox's stories; days over a limit; and now an oxygen that calibrates, a kiln that stands still."""
     since, until = anchor - 2 * HOUR_S, anchor + DAY_S
+    today = datetime.fromtimestamp(anchor, VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = int(today.timestamp())
     return (
         *NETWORK.planted(anchor),
+        # Two civil days, but for the last hour: over and done with whenever this runs.
+        Story(
+            "episode",
+            "TH_LEMON_NT02",
+            midnight - 2 * DAY_S,
+            midnight - HOUR_S,
+            parameter="COD",
+            profile=((0, 90), (47, 90)),
+        ),
         Story("calibration", "TH_NGHISON_KT05", since, until, parameter="O2", value=8.0),
         Story("shutdown", "TH_BIMSON_KT06", since, until, parameter="O2", value=20.95),
     )
@@ -102,7 +128,7 @@ def stations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stations]:
 
 
 def agrees(corridor: Corridor, stations: Stations) -> None:
-    """Every figure of the hourly table, and what the dashboard makes of it, against the files."""
+    """Every figure of hours and days, and what the dashboard makes of them, against the files."""
     expected = hours(read(SMALL, stations.folder))
     closed = datetime.now(UTC)
     rows = {
@@ -139,6 +165,36 @@ def agrees(corridor: Corridor, stations: Stations) -> None:
     cod = [load_kg(expected, key) for key in expected if key[1] == "COD" and day_of(key[2]) in complete]
     shown = corridor.figure(f"{DOMAIN}/rpt_{DOMAIN}_daily", "load_sum", "parameter = 'COD'")
     assert float(shown) == pytest.approx(sum(kg for kg in cod if kg is not None), rel=1e-5)
+    days_agree(corridor, days(expected), closed)
+
+
+def days_agree(corridor: Corridor, expected: dict[tuple[str, str, date], Day], now: datetime) -> None:
+    """The 24-hour means on which an exceedance is proven, flow and load, against the files; closed days only."""
+    # The last day may be closed any moment in the minutes after midnight.
+    closed = day_of(hour_of((now - timedelta(minutes=30)).astimezone(VIETNAM)))
+    rows = {
+        (code, parameter, day): row
+        for code, parameter, day, *row in corridor.query(
+            "select outlet_code, parameter, day, hour_count, exceeded_count, exceeded_hour_count, load_hour_count, "
+            "is_exceeded, mean_value, mean_ratio, flow_m3, load_kg from serving.rpt_industrial_discharge_daily "
+            "where day < %s", closed,
+        )
+    }  # fmt: skip
+    assert rows.keys() == {key for key in expected if key[2] < closed}
+    assert corridor.query("select count(*) from serving.rpt_industrial_discharge_daily where day > %s", closed) == [
+        (0,)
+    ]
+    for key, (*counts, is_exceeded, mean, mean_ratio, flow, load) in rows.items():
+        day, bounds = expected[key], limit(*key)
+        assert counts == [day.hour_count, day.exceeded, day.exceeded_hours, day.load_hours], key
+        expected_ratio = None if day.mean is None or bounds is None else ratio(day.mean, bounds)
+        assert is_exceeded == (expected_ratio is not None and expected_ratio > 1), key
+        for shown, counted in (
+            (mean, day.mean), (mean_ratio, expected_ratio), (flow, day.flow_m3), (load, day.load_kg),
+        ):  # fmt: skip
+            assert (shown is None) == (counted is None), key
+            if shown is not None:
+                assert float(shown) == pytest.approx(counted, rel=1e-5, abs=1e-3), key
 
 
 def connections_agree(corridor: Corridor, stations: Stations) -> set[str]:
@@ -214,7 +270,7 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     assert found["TH_LEMON_NT02/NH4", "value"] == (0, 2), "over and done with"
     assert found["TH_NGHISON_NT01/pH", "value"] == (0, 2), "too sour is as bad as too much"
     values = {entity for entity, kind in found if kind == "value"}
-    assert values == {"TH_LAMSON_NT04/COD", "TH_LEMON_NT02/NH4", "TH_NGHISON_NT01/pH"}, (
+    assert values == {"TH_LAMSON_NT04/COD", "TH_LEMON_NT02/NH4", "TH_LEMON_NT02/COD", "TH_NGHISON_NT01/pH"}, (
         "calibration, device errors, a stopped stack and a burst of ten minutes alarm nobody"
     )
     heard = corridor.query(
@@ -239,6 +295,9 @@ def test_from_the_stations_files_to_the_dashboard_and_the_open_case(corridor: Co
     assert all(text.count("Không nhận được dữ liệu") == 1 for (text,) in told), "one outlet, one line in one message"
     assert all("Kết nối của cửa xả" in text for (text,) in told)
     assert incidents(corridor, "industrial_discharge.limit_ratio_1h")["TH_LAMSON_NT04/COD", "value"] == (2, 2)
+    assert incidents(corridor, "industrial_discharge.limit_ratio_24h")["TH_LEMON_NT02/COD", "value"] == (3, 3), (
+        "1.2 times its limit for whole days"
+    )
 
     procedures.drain(settings=corridor.settings)
     names = corridor.query("select name_vi from alerting.entity where entity_id = 'TH_LAMSON_NT04/COD'")
