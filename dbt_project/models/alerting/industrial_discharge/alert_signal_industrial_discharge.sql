@@ -32,9 +32,9 @@ heard as (
     select
         m.station_code, m.measured_at, m.day,
         count(*) filter (
-            -- A word of the device is a word too; only a logger that has nothing to say is not.
-            where
-            (r.limit_min is not null or r.limit_max is not null) and (r.value is not null or r.device_status <> '00')
+            -- A word of the device is a word too; a logger that has nothing to say is not, nor a value that cannot be used
+            -- or whose oxygen did not come: nobody else would notice that its limit is not watched.
+            where (r.limit_min is not null or r.limit_max is not null) and r.quality <> 'insufficient'
         ) as heard_count
     from moment as m
     inner join {{ ref('int_industrial_discharge__reading') }} as r
