@@ -112,6 +112,20 @@ def stations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stations]:
             yield running
 
 
+def retracted(corridor: Corridor) -> None:
+    """An alarm whose data were taken back later: on record, open until there are values again, and told to be none."""
+    assert corridor.query(
+        "select i.status, i.level, i.corrected_at is not null, i.correction -> 'level_at_opening' "
+        "from alert.incident as i inner join alert.rule as r on i.rule_id = r.rule_id "
+        "where r.code = 'industrial_discharge.limit_ratio' and i.entity_id = 'TH_LAMSON_NT04/COD'"
+    ) == [("open", 2, True, 0)]
+    told = corridor.query(
+        "select body from notify.outbox where channel = 'web' and subject like 'Đính chính%cửa xả 1, COD'"
+    )
+    assert told
+    assert all("theo số liệu đã sửa" in body and "chưa có cảnh báo" in body for (body,) in told)
+
+
 def incidents(
     corridor: Corridor, code: str = "industrial_discharge.limit_ratio"
 ) -> dict[tuple[str, str], tuple[int, int]]:
@@ -232,6 +246,13 @@ def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
     stations.send(
         river.code, render_given(SMALL, river, sour, {"pH": 7.2}, "00"), f"{river.code}_{stamp(anchor + 8)}.txt"
     )
+    # The sugar mill says only now that its alarm of the last hours was a calibration.
+    cleaned = range(anchor - 5 * HOUR_S, anchor + 1, STEP_S)
+    stations.send(
+        lamson.code,
+        render_given(SMALL, lamson, cleaned, {"COD": 255.0}, "01"),
+        f"{lamson.code}_{stamp(anchor + 12)}.txt",
+    )
     # A clock three hours fast, and a file that the transfer cut.
     stack = SMALL.station("TH_LAMSON_KT07")
     fast = render_given(SMALL, stack, [anchor + 3 * HOUR_S], {"PM": 500.0, "SO2": 900.0}, "00")
@@ -277,6 +298,7 @@ def test_what_stations_send_late_wrongly_or_twice_ends_in_the_right_figures(
     assert over == [("PM", datetime.fromtimestamp(midnight + HOUR_S, UTC))], "lawful until midnight, no sour hour left"
     corridor.evaluate()
     assert incidents(corridor, CONNECTION) == {("TH_HOANGLONG_NT03", "nodata"): (0, 2)}, "the connection is back"
+    retracted(corridor)
 
 
 def test_the_rules_of_the_regulations_hold(corridor: Corridor, stations: Stations, tmp_path: Path) -> None:  # noqa: ARG001 (built before)
