@@ -26,6 +26,7 @@ def problems(assets: Assets) -> list[str]:
         + graph_problems(assets)
         + query_context_problems(assets)
         + wording_problems(assets)
+        + link_problems(assets)
         + dashboard_problems(assets)
         + datasets.problems(assets)
     )
@@ -113,6 +114,22 @@ def wording_problems(assets: Assets) -> list[str]:
         for name in sorted(boolean.get(content["dataset_uuid"], set()).intersection(shown)):
             found.append(f"{path}: shows {name}, which is true or false; a column in words is wanted")
     return found
+
+
+def link_problems(assets: Assets) -> list[str]:
+    """Lists of single items that do not lead to the item, though their dataset has its link."""
+    links = {
+        content["uuid"]: [c["column_name"] for c in content["columns"] if c["column_name"].endswith("_link")]
+        for path, content in assets.items()
+        if bundle.kind_of(path) == "datasets"
+    }
+    return [
+        f"{path}: lists items without their link, {link}"
+        for path, content in assets.items()
+        if bundle.kind_of(path) == "charts" and content["params"].get("query_mode") == "raw"
+        for link in links.get(content["dataset_uuid"], [])
+        if link not in _names(content["params"].get("all_columns"))
+    ]
 
 
 def _names(value: object) -> list[str]:

@@ -116,6 +116,13 @@ def test_a_table_that_shows_true_and_false_is_found(assets: bundle.Assets) -> No
     ]
 
 
+def test_a_list_without_the_link_to_its_items_is_found(assets: bundle.Assets) -> None:
+    path = "charts/fishing_vessels/registration_notes"
+    assert lint.link_problems(assets) == []
+    assets[path]["params"]["all_columns"].remove("vessel_link")
+    assert lint.link_problems(assets) == [f"{path}: lists items without their link, vessel_link"]
+
+
 def test_a_legacy_chart_type_is_found(assets: bundle.Assets) -> None:
     assets[CHART]["viz_type"] = "cal_heatmap"
     assert "legacy chart type cal_heatmap" in lint.query_context_problems(assets)[0]
