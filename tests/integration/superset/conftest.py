@@ -42,14 +42,18 @@ class Superset:
     def url(self) -> str:
         return self.settings.superset_url()
 
+    def table_of(self, chart: str) -> str:
+        """The table, or the virtual dataset, that a chart reads."""
+        wanted = self.assets[chart]["dataset_uuid"]
+        return str(next(a["table_name"] for a in self.assets.values() if a["uuid"] == wanted))
+
     def ask(
         self, chart: str, token: str, dashboard: int, session: requests.Session | None = None, **changes: Any
     ) -> requests.Response:
         """Ask for a chart's data the way the embedded page does."""
         content = self.assets[chart]
         body = json.loads(content["query_context"])
-        table = next(a["table_name"] for a in self.assets.values() if a["uuid"] == content["dataset_uuid"])
-        dataset = self.dataset_ids[table]
+        dataset = self.dataset_ids[self.table_of(chart)]
         body["datasource"] = {"id": dataset, "type": "table"}
         body["form_data"] = {"slice_id": self.chart_ids[content["uuid"]], "dashboardId": dashboard}
         body["force"] = True
