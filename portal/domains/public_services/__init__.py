@@ -83,7 +83,8 @@ def _units(database: Database, user: User | None = None) -> list[Row] | None:
 
 
 def _totals(units: list[Row]) -> dict[str, int]:
-    return {name: sum(int(row[name]) for row in units) for name in _SUMS}
+    # The shares of a divided unit add up to whole dossiers again.
+    return {name: round(sum(row[name] for row in units)) for name in _SUMS}
 
 
 def _newest(database: Database) -> datetime | None:

@@ -11,7 +11,9 @@ with month as (
     select
         m.month::date as period_month,
         {{ day_start('m.month::date') }} as starts_at,
-        least({{ day_start("(m.month + interval '1 month')::date") }}, now()) as ends_at
+        least({{ day_start("(m.month + interval '1 month')::date") }}, now()) as ends_at,
+        -- The newest closed day, of which the other measure knows the unit.
+        least((m.month + interval '1 month')::date, {{ today() }}) - 1 as last_day
     from {{ ref('public_service_setting') }} as g
     cross join lateral generate_series(
         date_trunc('month', ({{ today() }} - g.restated_days)::timestamp), {{ today() }}::timestamp, interval '1 month'
@@ -33,9 +35,10 @@ judged as (
     select
         m.period_month,
         m.ends_at as period_end,
+        m.last_day,
         s.dossier_code,
         -- As at the end of the period.
-        (array_agg(s.unit_code order by s.state_no desc))[1] as unit_code,
+        (array_agg(s.source_unit_code order by s.state_no desc))[1] as source_unit_code,
         (array_agg(s.field_code order by s.state_no desc))[1] as field_code,
         (array_agg(s.procedure_code order by s.state_no desc))[1] as procedure_code,
         (array_agg(s.is_counted order by s.state_no desc))[1] as is_counted,
@@ -64,12 +67,13 @@ judged as (
                     and x.valid_from >= m.starts_at and x.valid_from < m.ends_at
                 )
         )
-    group by m.period_month, m.ends_at, s.dossier_code
+    group by m.period_month, m.ends_at, m.last_day, s.dossier_code
 ),
 
 due as (
     select
         j.*,
+        coalesce(u.unit_code, 'CHUA-RO') as unit_code,
         coalesce(
             j.due_said_at,
             (
@@ -91,6 +95,8 @@ due as (
             else j.period_end
         end - case when j.status_code = 5 then interval '0' else coalesce(j.citizen_time, interval '0') end as measured_at
     from judged as j
+    left join {{ ref('int_public_services__unit') }} as u
+        on j.source_unit_code = u.source_unit_code and j.last_day >= u.valid_from and j.last_day < u.valid_to
     left join {{ ref('public_service_procedure') }} as p
         on
             j.procedure_code = p.procedure_code

@@ -11,7 +11,8 @@
 ) }}
 -- Figures of each closed day from what was true on that day by the source's own times. A status that changes later changes
 -- no day before its change; only news about the past does (a step entered late), and then the row says how often it was
--- restated and what was published first.
+-- restated and what was published first. The unit is the one that it was on that day; who took over from it later is
+-- applied where the figures are shown.
 with span as (
     select
         {% if is_increment() %}
@@ -52,7 +53,15 @@ state as (
 
 -- What it was when the day began, where that matters: still open, or changed during the day.
 opening as (
-    select d.day, s.dossier_code, s.unit_code, s.field_code, s.channel_code, s.is_open, s.is_finished, s.group_code
+    select
+        d.day,
+        s.dossier_code,
+        coalesce(u.unit_code, 'CHUA-RO') as unit_code,
+        s.field_code,
+        s.channel_code,
+        s.is_open,
+        s.is_finished,
+        s.group_code
     from day as d
     inner join state as s
         on
@@ -60,13 +69,15 @@ opening as (
             and (s.valid_to is null or d.starts_at <= s.valid_to)
             and (s.is_open or d.ends_at > s.valid_to)
             and d.starts_at > s.received_at
+    left join {{ ref('int_public_services__unit') }} as u
+        on s.source_unit_code = u.source_unit_code and d.day >= u.valid_from and d.day < u.valid_to
 ),
 
 closing as (
     select
         d.day,
         s.dossier_code,
-        s.unit_code,
+        coalesce(u.unit_code, 'CHUA-RO') as unit_code,
         s.field_code,
         s.channel_code,
         s.is_open,
@@ -84,6 +95,8 @@ closing as (
             and (s.valid_to is null or d.ends_at <= s.valid_to)
             and (s.is_open or d.starts_at <= s.valid_from)
             and d.ends_at > s.received_at
+    left join {{ ref('int_public_services__unit') }} as u
+        on s.source_unit_code = u.source_unit_code and d.day >= u.valid_from and d.day < u.valid_to
 ),
 
 -- One line per dossier and group that it touches; a dossier that changes its unit touches two.

@@ -42,9 +42,12 @@ by_766 as (
         count(*) filter (where j.is_on_time is not null) as base_766_count,
         count(*) filter (where j.is_on_time) as on_time_766_count,
         count(*) filter (where j.is_on_time is null) as unjudged_766_count,
-        avg(b.work_day_no - a.work_day_no) filter (
+        sum(b.work_day_no - a.work_day_no) filter (
             where {{ local_day('j.processed_at') }} >= j.period_month
-        ) as mean_work_days
+        ) as work_day_sum,
+        count(b.work_day_no - a.work_day_no) filter (
+            where {{ local_day('j.processed_at') }} >= j.period_month
+        ) as work_day_base_count
     from {{ ref('int_public_services__on_time_766') }} as j
     left join {{ ref('int_public_services__work_day') }} as a on {{ local_day('j.received_at') }} = a.day
     left join {{ ref('int_public_services__work_day') }} as b on {{ local_day('j.processed_at') }} = b.day
@@ -69,7 +72,9 @@ select
     coalesce(s.on_time_766_count, 0) as on_time_766_count,
     coalesce(s.base_766_count, 0) as base_766_count,
     coalesce(s.unjudged_766_count, 0) as unjudged_766_count,
-    round(s.mean_work_days, 2) as mean_work_days,
+    -- Working days from receipt to end, of so many dossiers: parts of a mean, which units that merge share.
+    coalesce(s.work_day_sum, 0)::bigint as work_day_sum,
+    coalesce(s.work_day_base_count, 0) as work_day_base_count,
     {{ run_seq() }} as run_seq
 from daily as d
 left join closing as c on d.period_month = c.period_month and d.unit_code = c.unit_code

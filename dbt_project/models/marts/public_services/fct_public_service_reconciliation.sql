@@ -19,13 +19,14 @@ with source as (
         {% endfor %}
         max(t.loaded_at) as said_at
     from {{ ref('stg_public_services__source_total') }} as t
-    left join {{ ref('dim_public_service_unit') }} as u on t.source_unit_code = u.source_unit_code
+    left join {{ ref('int_public_services__unit') }} as u
+        on t.source_unit_code = u.source_unit_code and t.day >= u.valid_from and t.day < u.valid_to
     group by coalesce(u.unit_code, 'CHUA-RO'), t.day
 ),
 
 dossier as materialized (
     select
-        d.unit_code,
+        coalesce(d.source_unit_code, '') as source_unit_code,
         d.status_code,
         {{ local_day('d.received_at') }} as received_on,
         {{ local_day('d.due_at') }} as due_on,
@@ -33,6 +34,17 @@ dossier as materialized (
         {{ local_day('d.supplement_asked_at') }} as asked_on
     from {{ ref('fct_public_service_dossier') }} as d
     where d.is_counted and d.received_at is not null
+),
+
+-- The source's units that were this unit on that day.
+own as (
+    select s.unit_code, s.day, u.source_unit_code
+    from source as s
+    inner join {{ ref('int_public_services__unit') }} as u
+        on s.unit_code = u.unit_code and s.day >= u.valid_from and s.day < u.valid_to
+    union all
+    select s.unit_code, s.day, '' as source_unit_code from source as s
+    where s.unit_code = 'CHUA-RO'
 ),
 
 recounted as (
@@ -51,8 +63,8 @@ recounted as (
         count(*) filter (where j.is_running and (d.due_on >= s.day or d.due_on is null)) as in_process_on_time_count,
         count(*) filter (where j.is_running and d.due_on < s.day) as in_process_overdue_count,
         count(*) filter (where d.status_code = 7 and d.ended_on = s.day) as returned_count
-    from source as s
-    inner join dossier as d on s.unit_code = d.unit_code
+    from own as s
+    inner join dossier as d on s.source_unit_code = d.source_unit_code
     cross join lateral (
         select
             d.status_code in (9, 10) and d.ended_on = s.day as is_processed,

@@ -1,5 +1,6 @@
 {{ config(materialized='view') }}
--- Status history (SCD2): what a dossier was, from when to when by the source's own times, and when we learned it.
+-- Status history (SCD2): what a dossier was, from when to when by the source's own times, and when we learned it; its unit
+-- is that of the day on which the state began.
 select
     s.dossier_code,
     s.state_no,
@@ -24,7 +25,11 @@ select
     s.loaded_at,
     s.run_seq
 from {{ ref('int_public_services__status') }} as s
-left join {{ ref('dim_public_service_unit') }} as u on s.source_unit_code = u.source_unit_code
+left join {{ ref('int_public_services__unit') }} as u
+    on
+        s.source_unit_code = u.source_unit_code
+        and {{ local_day('s.valid_from') }} >= u.valid_from
+        and {{ local_day('s.valid_from') }} < u.valid_to
 left join {{ ref('public_service_status') }} as g
     on
         s.status_code = g.status_code

@@ -1,4 +1,21 @@
--- Both measures of on-time by unit and month, with the target of online dossiers.
+{% set figures = [
+    'received_count', 'received_online_count', 'processed_count', 'processed_overdue_count', 'in_process_count',
+    'in_process_overdue_count', 'supplement_count', 'on_time_operational_count', 'base_operational_count',
+    'on_time_766_count', 'base_766_count', 'unjudged_766_count', 'work_day_sum', 'work_day_base_count',
+] %}
+-- Both measures of on-time by unit and month, with the target of online dossiers; what belonged to a unit that has gone
+-- counts with its heirs, by their shares.
+with today as (
+    select
+        f.period_month,
+        coalesce(b.unit_code, f.unit_code) as unit_code,
+        {% for figure in figures %}sum(f.{{ figure }} * coalesce(b.weight, 1)) as {{ figure }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('fct_public_service_month') }} as f
+    left join {{ ref('bridge_unit') }} as b on f.unit_code = b.old_code
+    group by f.period_month, coalesce(b.unit_code, f.unit_code)
+)
+
 select
     m.period_month,
     m.unit_code,
@@ -23,8 +40,8 @@ select
     -- Of the maximum of the group, in proportion (start value, QĐ 766 leaves the steps to its annex).
     round(s.max_score * m.on_time_766_count / nullif(m.base_766_count, 0), 2) as timeliness_score,
     s.max_score as timeliness_max_score,
-    m.mean_work_days
-from {{ ref('fct_public_service_month') }} as m
+    round(m.work_day_sum / nullif(m.work_day_base_count, 0), 2) as mean_work_days
+from today as m
 left join {{ ref('dim_unit_today') }} as u on m.unit_code = u.unit_code
 left join {{ ref('public_service_target') }} as t
     on

@@ -1,4 +1,19 @@
--- The source's own totals beside ours: what is missing, and what has drifted since the day.
+-- The source's own totals beside ours: what is missing, and what has drifted since the day; what belonged to a unit that has
+-- gone counts with its heirs, by their shares.
+with today as (
+    select
+        f.day,
+        coalesce(b.unit_code, f.unit_code) as unit_code,
+        f.measure_code,
+        sum(f.source_count * coalesce(b.weight, 1)) as source_count,
+        sum(f.recount * coalesce(b.weight, 1)) as recount,
+        sum(f.as_true_count * coalesce(b.weight, 1)) as as_true_count,
+        max(f.said_at) as said_at
+    from {{ ref('fct_public_service_reconciliation') }} as f
+    left join {{ ref('bridge_unit') }} as b on f.unit_code = b.old_code
+    group by f.day, coalesce(b.unit_code, f.unit_code), f.measure_code
+)
+
 select
     r.day,
     r.unit_code,
@@ -27,5 +42,5 @@ select
         else 'Khớp'
     end as verdict_vi,
     r.said_at
-from {{ ref('fct_public_service_reconciliation') }} as r
+from today as r
 left join {{ ref('dim_unit_today') }} as u on r.unit_code = u.unit_code

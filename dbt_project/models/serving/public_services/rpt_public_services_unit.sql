@@ -1,4 +1,5 @@
--- Each unit now: judged against the clock when it is asked, so that a dossier becomes overdue without a load.
+-- Each unit now: judged against the clock when it is asked, so that a dossier becomes overdue without a load. Closed days of
+-- a unit that has gone count with its heirs, by their shares; what is open is whole, and whose it is today.
 with judged as (
     select
         d.*,
@@ -29,32 +30,33 @@ counted as (
 
 month as (
     select
-        unit_code,
-        sum(received_count)::bigint as received_count,
-        sum(received_count) filter (where channel_code = 2)::bigint as received_online_count,
-        sum(processed_count)::bigint as processed_count,
-        sum(processed_overdue_count)::bigint as processed_overdue_count,
-        sum(returned_count)::bigint as returned_count
-    from {{ ref('fct_public_service_daily') }}
-    where as_of_day >= {{ today() }} - 30
-    group by unit_code
+        coalesce(b.unit_code, f.unit_code) as unit_code,
+        sum(f.received_count * coalesce(b.weight, 1)) as received_count,
+        sum(f.received_count * coalesce(b.weight, 1)) filter (where f.channel_code = 2) as received_online_count,
+        sum(f.processed_count * coalesce(b.weight, 1)) as processed_count,
+        sum(f.processed_overdue_count * coalesce(b.weight, 1)) as processed_overdue_count,
+        sum(f.returned_count * coalesce(b.weight, 1)) as returned_count
+    from {{ ref('fct_public_service_daily') }} as f
+    left join {{ ref('bridge_unit') }} as b on f.unit_code = b.old_code
+    where f.as_of_day >= {{ today() }} - 30
+    group by coalesce(b.unit_code, f.unit_code)
 )
 
 select
-    c.unit_code,
+    coalesce(c.unit_code, m.unit_code) as unit_code,
     coalesce(u.unit_name, 'Chưa rõ đơn vị') as unit_name,
     coalesce(u.unit_kind_vi, 'Chưa rõ') as unit_kind_vi,
     u.longitude,
     u.latitude,
-    c.open_count,
-    c.in_process_count,
-    c.in_process_on_time_count,
-    c.in_process_overdue_count,
-    c.near_due_count,
-    c.supplement_count,
-    c.stopped_count,
-    c.received_today_count,
-    c.processed_today_count,
+    coalesce(c.open_count, 0) as open_count,
+    coalesce(c.in_process_count, 0) as in_process_count,
+    coalesce(c.in_process_on_time_count, 0) as in_process_on_time_count,
+    coalesce(c.in_process_overdue_count, 0) as in_process_overdue_count,
+    coalesce(c.near_due_count, 0) as near_due_count,
+    coalesce(c.supplement_count, 0) as supplement_count,
+    coalesce(c.stopped_count, 0) as stopped_count,
+    coalesce(c.received_today_count, 0) as received_today_count,
+    coalesce(c.processed_today_count, 0) as processed_today_count,
     coalesce(m.received_count, 0) as received_30d_count,
     coalesce(m.received_online_count, 0) as received_online_30d_count,
     coalesce(m.processed_count, 0) as processed_30d_count,
@@ -63,8 +65,8 @@ select
     t.target_pct as online_target_pct,
     t.citation as online_target_citation
 from counted as c
-left join month as m on c.unit_code = m.unit_code
-left join {{ ref('dim_unit_today') }} as u on c.unit_code = u.unit_code
+full outer join month as m on c.unit_code = m.unit_code
+left join {{ ref('dim_unit_today') }} as u on coalesce(c.unit_code, m.unit_code) = u.unit_code
 left join {{ ref('public_service_target') }} as t
     on
         t.measure_code = 'online'

@@ -1,0 +1,99 @@
+"""Units of public services that merge or are divided: closed days keep theirs, and what is shown keeps the total."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from ioc import warehouse
+from sandbox.api import VIETNAM, serve
+from sandbox.public_services.play import PublicServices
+from sandbox.store import Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.domains.conftest import Corridor
+
+DOMAIN = "public_services"
+_MARTS = (
+    "select as_of_day, unit_code, sum(in_process_count), sum(received_count), sum(processed_count) "
+    "from marts.fct_public_service_daily where unit_code in ('14797', '15925', '15127') and as_of_day <= %s "
+    "group by 1, 2"
+)
+_SHOWN = (
+    "select unit_code, sum(in_process_count), sum(received_count), sum(processed_count) "
+    "from serving.rpt_public_services_daily where as_of_day <= %s group by 1"
+)
+_MONTHS = "select period_month, sum(received_count) from serving.rpt_public_services_month group by 1 order by 1"
+
+
+def _late_step(play: PublicServices, day: Any) -> None:
+    """An officer of another unit enters what happened on that day."""
+    then = datetime(day.year, day.month, day.day, 10, tzinfo=VIETNAM)
+    key, record = next(
+        (k, r) for k, r in play.store.records().items()
+        if r["TrangThaiHoSo"] == 4 and not r["DaXoa"] and r["DonViXuLy"] not in ("XP-0102", "XP-0122")
+        and r["NgayTiepNhan"] < f"{then:%Y%m%d}" and r["NhatKy"]
+        and r["NhatKy"][-1]["ThoiDiemXuLy"] < f"{then:%Y%m%d}"
+    )  # fmt: skip
+    step = {"ThoiDiemXuLy": f"{then:%Y%m%d%H%M%S}", "TrangThai": 9}
+    play.store.change(
+        key,
+        {"TrangThaiHoSo": 9, "NgayKetThucXuLy": f"{then:%Y%m%d%H%M%S}", "NhatKy": [*record["NhatKy"], step]},
+    )
+
+
+def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Corridor) -> None:
+    """One unit is divided 0.25 : 0.75 today, another merged whole; then one late word has days counted again."""
+    today = datetime.now(VIETNAM).replace(hour=20, minute=0, second=0, microsecond=0)
+    clock = Clock(today.astimezone(UTC) - timedelta(days=3))
+    play = PublicServices(clock.now(), 36, 12, "secret", clock)
+    application = FastAPI()
+    application.include_router(play.router)
+    with serve(application) as url:
+        address = url.replace("://", "://ioc:secret@")
+
+        def hour() -> None:
+            corridor.load(DOMAIN, f"{address}/mot-cua#dossiers", f"{address}/danh-muc#units")
+            corridor.transform(DOMAIN)
+
+        hour()
+        day = clock.now().astimezone(VIETNAM).date() - timedelta(days=3)
+        until = day - timedelta(days=1)
+        kept = set(corridor.query(_MARTS, until + timedelta(days=3)))
+        before = {unit: figures for unit, *figures in corridor.query(_SHOWN, until)}
+        months = corridor.query(_MONTHS)
+        assert before["14797"][0] > 50
+        assert before["15127"][0] > 50
+        with warehouse.connect("owner", corridor.settings) as connection:
+            connection.execute(
+                "insert into ref.unit_succession (old_code, new_code, weight, effective_on, citation) values "
+                "('14797', '15925', 0.25, current_date, 'thử'), ('14797', '16531', 0.75, current_date, 'thử'), "
+                "('15127', '16531', 1, current_date, 'thử')"
+            )
+        _late_step(play, day)
+        clock.move(3600)
+        hour()
+
+    assert set(corridor.query(_MARTS, until + timedelta(days=3))) == kept, "the facts of a closed day name its unit"
+    after = {unit: figures for unit, *figures in corridor.query(_SHOWN, until)}
+    assert "14797" not in after
+    assert "15127" not in after
+    share = Decimal("0.25")
+    for n in range(3):
+        assert after["15925"][n] == before["15925"][n] + share * before["14797"][n]
+        assert after["16531"][n] == (before["16531"][n] + (1 - share) * before["14797"][n] + before["15127"][n])
+        assert sum(f[n] for f in after.values()) == sum(f[n] for f in before.values()), "the total stays"
+    assert corridor.query(_MONTHS) == months
+
+    open_now = dict(corridor.query("select unit_code, open_count from serving.rpt_public_services_unit"))
+    assert open_now["14797"] > 0, "a dossier cannot be divided: it stays until the source passes it on"
+    assert "15127" not in open_now, "a single heir takes over what is open"
+
+
+def test_every_rule_of_counting_is_a_unit_test_of_dbt(corridor: Corridor, tmp_path: Path) -> None:
+    assert "PASS=0" not in corridor.unit_tests(DOMAIN, tmp_path)
