@@ -67,3 +67,12 @@ unit as materialized (
     left join {{ ref('bridge_former_unit') }} as f on k.name_key = f.former_key and f.weight = 1
 )
 {% endmacro %}
+
+{# What signals of documents are about: the units, and what no known unit answers for. #}
+{% macro document_entities() -%}
+    (
+        select unit_code, unit_name, longitude, latitude from {{ ref('dim_unit_today') }}
+        union all
+        select 'CHUA-RO', 'Chưa rõ đơn vị', null, null
+    ) as u
+{%- endmacro %}

@@ -319,4 +319,40 @@ def define(corridor: Corridor, definition: str) -> None:
 def test_every_rule_of_counting_is_a_unit_test_of_dbt(
     loaded: Corridor, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert "PASS=5" in loaded.unit_tests("documents", tmp_path_factory.mktemp("unit"))
+    assert "PASS=7" in loaded.unit_tests("documents", tmp_path_factory.mktemp("unit"))
+
+
+def test_a_day_that_is_made_free_reaches_documents_already_known(loaded: Corridor, uris: list[str]) -> None:
+    """Deadlines and working days in the registry follow the calendar as it is now, changed document or not."""
+    shown_due = (
+        "select document_id, forward_due_on, forward_work_days from serving.rpt_documents_document "
+        "where forward_due_on is not null"
+    )
+    right = (
+        "select document_id, ref.add_work_days(forward_calendar_code, registered, forward_most_work_days), "
+        "case when forwarded is not null then "
+        "ref.work_days_between(forward_calendar_code, registered, forwarded) end from (select *, "
+        "(registered_at at time zone 'Asia/Ho_Chi_Minh')::date as registered, "
+        "(forwarded_at at time zone 'Asia/Ho_Chi_Minh')::date as forwarded from marts.fct_documents_current) c "
+        "where is_counted and forward_most_work_days is not null"
+    )
+    before = set(loaded.query(shown_due))
+    assert len(before) > 50
+    assert before == set(loaded.query(right))
+    (free,) = max(
+        loaded.query(
+            "select distinct forward_due_on from serving.rpt_documents_document where forward_due_on is not null"
+        )
+    )
+    with warehouse.connect("owner", loaded.settings) as connection:
+        connection.execute(
+            "insert into ref.holiday (calendar_code, day, kind, name_vi, citation) "
+            "values ('hanh_chinh', %s, 'off', 'Nghỉ đột xuất', 'thử')",
+            (free,),
+        )
+    loaded.load("documents", *uris)
+    loaded.transform("documents")
+    after = set(loaded.query(shown_due))
+    assert free not in {due for _, due, _ in after}
+    assert len(before - after) > 5, "documents that nobody touched"
+    assert after == set(loaded.query(right))

@@ -1,11 +1,12 @@
 {{ config(
     post_hook=[
         "{{ upsert_signals() }}",
-        "{{ upsert_entities('unit', ref('dim_unit_today'), 'unit_code', 'unit_name', 'unit_code', 'longitude', 'latitude') }}"
+        "{{ upsert_entities('unit', document_entities(), 'unit_code', 'unit_name', 'unit_code', 'longitude', 'latitude') }}"
     ]
 ) }}
 -- How many documents of a unit are overdue or near their deadline at every second hour up to the last reading, counted from
 -- what was true then. Each run says the last days again; only what differs from what was said is an event (upsert_signals).
+-- What no known unit answers for is counted too, and goes to the office that owns the domain.
 with mark as (
     select m.period_end
     from {{ ref('stg_documents__reading') }} as r
@@ -21,14 +22,14 @@ with mark as (
 stood as (
     select
         m.period_end,
-        s.unit_code,
+        case when s.unit_code = '?' then 'CHUA-RO' else s.unit_code end as unit_code,
         s.is_finished,
         s.due_at,
         {{ document_flags('s', 'm.period_end') }}
     from mark as m
     inner join {{ ref('int_documents__state') }} as s
         on m.period_end >= s.valid_from and m.period_end < s.valid_to
-    where s.is_counted and s.unit_code <> '?'
+    where s.is_counted
 ),
 
 counted as (
@@ -46,7 +47,7 @@ select
     v.signal_code,
     'unit' as entity_type,
     c.unit_code as entity_id,
-    c.unit_code,
+    case when c.unit_code = 'CHUA-RO' then '{{ var("documents_owner") }}' else c.unit_code end as unit_code,
     c.period_end,
     v.value,
     v.quality

@@ -4,7 +4,7 @@
     meta={'reads': ['int_documents__state']},
     post_hook=["{{ record_newest_data('max(' ~ source_read_at() ~ ')') }}"]
 ) }}
--- Every document as it is now, with what happened to it on the way and whether it left the registry in time.
+-- Every document as it is now, with what happened to it on the way and how long it may lie in the registry.
 with touched as (
     select distinct kind, document_id from {{ ref('int_documents__state') }}
     where run_seq > {{ since('int_documents__state') }}
@@ -37,8 +37,7 @@ way as (
 version as (
     select distinct on (v.kind, v.document_id)
         v.*,
-        {{ local_day('v.registered_at') }} as registered_on,
-        {{ local_day('v.forwarded_at') }} as forwarded_on
+        {{ local_day('v.registered_at') }} as registered_on
     from {{ ref('stg_documents__version') }} as v
     inner join touched as t on v.kind = t.kind and v.document_id = t.document_id
     order by v.kind, v.document_id, v.version_no desc
@@ -49,31 +48,16 @@ urgent as (
         v.*,
         u.urgency_level,
         coalesce(u.label_vi, v.urgency_code) as urgency_label,
-        u.calendar_code,
-        case when v.kind = 'incoming' then u.forward_work_days end as most_work_days
+        case
+            when v.kind = 'incoming' and u.forward_work_days is not null then coalesce(u.calendar_code, '')
+        end as forward_calendar_code,
+        case when v.kind = 'incoming' then u.forward_work_days end as forward_most_work_days
     from version as v
     left join {{ ref('document_urgency') }} as u
         on
             v.urgency_code = u.urgency_code
             and v.registered_on >= u.effective_from
             and v.registered_on < u.effective_to
-),
-
--- Working days are counted once for the documents of one day.
-span as materialized (
-    select
-        d.*,
-        ref.add_work_days(d.calendar_code, d.registered_on, d.most_work_days) as forward_due_on,
-        case
-            when d.forwarded_on is not null
-                then ref.work_days_between(d.calendar_code, d.registered_on, d.forwarded_on)
-        end as forward_work_days
-    from (
-        select distinct calendar_code, most_work_days, registered_on, coalesce(forwarded_on, 'infinity') as until,
-            forwarded_on
-        from urgent
-        where most_work_days is not null
-    ) as d
 )
 
 select
@@ -90,8 +74,8 @@ select
     v.person_masked,
     v.registered_at,
     v.forwarded_at,
-    p.forward_due_on,
-    p.forward_work_days,
+    v.forward_calendar_code,
+    v.forward_most_work_days,
     s.unit_code,
     s.unit_name_sent,
     s.status_code,
@@ -110,9 +94,3 @@ select
     {{ run_seq() }} as run_seq
 from urgent as v
 inner join way as s on v.kind = s.kind and v.document_id = s.document_id and s.valid_to = 'infinity'
-left join span as p
-    on
-        v.calendar_code = p.calendar_code
-        and v.most_work_days = p.most_work_days
-        and v.registered_on = p.registered_on
-        and coalesce(v.forwarded_on, 'infinity') = p.until

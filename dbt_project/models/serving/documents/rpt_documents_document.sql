@@ -1,9 +1,23 @@
--- Every document that counts, as it stands at this moment: which group it is in follows the clock, not the last reading.
+-- Every document that counts, as it stands at this moment: which group it is in follows the clock, not the last reading; by
+-- when it has to leave the registry follows the calendar as it is, not as it was when the document came.
 with flagged as (
     select
         c.*,
-        {{ document_flags('c', 'now()') }}
+        {{ document_flags('c', 'now()') }},
+        d.day as forward_due_on,
+        w.work_day_no - r.work_day_no as forward_work_days
     from {{ ref('fct_documents_current') }} as c
+    left join {{ ref('int_documents__work_day') }} as r
+        on c.forward_calendar_code = r.calendar_code and {{ local_day('c.registered_at') }} = r.day
+    left join {{ ref('int_documents__work_day') }} as w
+        on c.forward_calendar_code = w.calendar_code and {{ local_day('c.forwarded_at') }} = w.day
+    -- What must leave on its own working day, and came on a day off, has the next working day.
+    left join {{ ref('int_documents__work_day') }} as d
+        on
+            r.calendar_code = d.calendar_code
+            and d.is_work_day
+            and d.work_day_no = r.work_day_no + c.forward_most_work_days
+            + case when c.forward_most_work_days = 0 and not r.is_work_day then 1 else 0 end
     where c.is_counted
 )
 
