@@ -14,8 +14,8 @@
 
 {#
 A text without personal data (Luật 91/2025/QH15): mail addresses; telephone and identity numbers however they are spaced;
-what follows "tôi là", "CCCD", "nhà tôi ở", …; and, case apart, everything that the record itself says of its sender
-(`said`: SQL expressions). Rather too much than too little: a bare number of nine digits and more goes too.
+what follows "tôi là", "ông", "CCCD", "nhà tôi ở", …; names with "Văn" or "Thị" in them, unless of a street; and, case apart,
+everything that the record itself says of its sender (`said`: SQL expressions). Rather too much than too little: a bare number of nine digits and more goes too.
 #}
 {% macro masked_text(text, said=[]) -%}
     {%- set result = namespace(sql="normalize(" ~ text ~ ", nfc)") -%}
@@ -32,7 +32,9 @@ what follows "tôi là", "CCCD", "nhà tôi ở", …; and, case apart, everythi
         ('(?<!\d)(\+?84|0)([ .()-]{0,2}\d){8,11}(?!\d)', '[số đã che]'),
         ('(?<!\d)\d{9,}(?!\d)', '[số đã che]'),
         ('(?i)((số nhà|nhà số|địa chỉ|nhà tôi ở|thường trú( tại)?|trú tại)\s*:?\s*)[^.;\n]+', '\\1[địa chỉ đã che]'),
-        ('(([Tt]ôi là|[Tt]ôi tên( là)?|[Tt]ên tôi là|[Hh]ọ( và)? tên|[Nn]gười (phản ánh|gửi)|[Ll]iên hệ|[Gg]ặp( ông| bà| anh| chị)?)\s*:?\s*)[[:upper:]][[:alpha:]]*(\s+[[:upper:]][[:alpha:]]*)+', '\\1[tên đã che]'),
+        ('(([Tt]ôi là|[Tt]ôi tên( là)?|[Tt]ên tôi là|[Hh]ọ( và)? tên|[Nn]gười (phản ánh|gửi)|[Ll]iên hệ|[Gg]ặp)\s*:?\s*)[[:upper:]][[:alpha:]]*(\s+[[:upper:]][[:alpha:]]*)+', '\\1[tên đã che]'),
+        ('(?<![[:alpha:]])(([Ôô]ng|ÔNG|[Bb]à|BÀ|[Aa]nh|[Cc]hị|[Cc]ông dân|[Hh]ộ)\s+)[[:upper:]][[:alpha:]]*(\s+[[:upper:]][[:alpha:]]*)+', '\\1[tên đã che]'),
+        ('(?<![[:alpha:]])(?<!([Đđ]ường|[Pp]hố)\s)[[:upper:]][[:alpha:]]*\s+(Văn|VĂN|Thị|THỊ)(\s+[[:upper:]][[:alpha:]]*)+', '[tên đã che]'),
     ] -%}
         {%- set result.sql = "regexp_replace(" ~ result.sql ~ ", '" ~ pattern ~ "', '" ~ mask | replace('\\\\', '\\') ~ "', 'g')" -%}
     {%- endfor -%}

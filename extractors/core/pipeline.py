@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import traceback
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
@@ -318,8 +320,11 @@ class _Extraction:
             self._refuse(number, content, error.code, str(error))
         except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             # A fault of the parser, not of the file: it must not hold up the others, nor go unseen.
-            _LOG.exception("%s: the parser failed", remote.uri)
-            file.outcome, file.message = "unreadable", f"the parser failed ({type(error).__name__}: {error}); report it"
+            # What it says may quote a record: where it happened is enough, the file itself has landed.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            fault = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+            _LOG.error("%s: the parser failed (%s)", remote.uri, fault)
+            file.outcome, file.message = "unreadable", f"the parser failed ({fault}); report it"
             self._refuse(number, content, "parser_failed", file.message)
         if not file.read:
             file.outcome = "empty"

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from sandbox.documents.letters import Kind
 
 BACKLOG = 18
+# A petition as a registry enters it: a (fictitious) person with name, address and telephone in free text.
+PETITION = {
+    "trichYeu": "Đơn kiến nghị của bà Trần Thị Đơn Thư, trú tại số 12 đường Thử Nghiệm, điện thoại 0900 000 389, "
+    "về việc bồi thường đất",
+    "coQuanBanHanh": "Công dân Trần Thị Đơn Thư",
+}
 
 
 def planted(anchor: datetime) -> list[Letter]:
@@ -25,10 +31,10 @@ def planted(anchor: datetime) -> list[Letter]:
 
     def letter(
         name: str, kind: Kind, unit: str, begun: float, due: date | datetime | None, *, urgency: int = 0,
-        forwarded: float = 0.5,
+        forwarded: float = 0.5, said: dict[str, str] | None = None,
     ) -> Letter:  # fmt: skip
         registered = now + begun * hours
-        fields = described(rng, kind, 900 + len(told)) | {"doKhan": str(urgency)}
+        fields = described(rng, kind, 900 + len(told)) | {"doKhan": str(urgency)} | (said or {})
         one = Letter(kind, name, registered, unit, due, fields)
         if kind == "incoming":
             one.forward(registered + forwarded * hours)
@@ -58,4 +64,5 @@ def planted(anchor: datetime) -> list[Letter]:
     letter("VBN-LA-1", "internal", "?", -80, now - 20 * hours)
     # A moment at midnight is a day that some program has widened.
     letter("VBD-NUADEM-1", "incoming", "SCT", -60, datetime(now.year, now.month, now.day, tzinfo=VIETNAM))
+    letter("VBD-DONTHU-1", "incoming", "SNNMT", -30, now + 200 * hours, said=PETITION)
     return told

@@ -221,6 +221,11 @@ def _value(record: dict[str, Any], parent: dict[str, Any], column: Field) -> str
     return value
 
 
+def _unlike(found: Any, column: Field, wanted: str) -> _Refused:
+    """A value that is not what was declared: its length only, since any field may hold what somebody typed."""
+    return _Refused("bad_value", f"'{column.path}' holds a text of {len(str(found))} characters, {wanted}")
+
+
 def _text(found: Any, _column: Field) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
@@ -236,7 +241,7 @@ def _number(found: Any, column: Field) -> str | None:
         try:
             return number(found)
         except BadValue:
-            raise _Refused("bad_value", f"'{column.path}' holds '{raw_text(found)[:200]}', no number") from None
+            raise _unlike(found, column, "no number") from None
     value = Decimal(found)
     if not value:
         return "0"
@@ -251,7 +256,7 @@ def _whole(found: Any, column: Field) -> str | None:
         return None
     value = Decimal(text)
     if value != value.to_integral_value():
-        raise _Refused("bad_value", f"'{column.path}' holds {text[:50]}, no whole number")
+        raise _Refused("bad_value", f"'{column.path}' holds a fraction, no whole number")
     return str(int(value))
 
 
@@ -262,7 +267,7 @@ def _boolean(found: Any, column: Field) -> str | None:
     if not key:
         return None
     if key not in _BOOLEANS:
-        raise _Refused("bad_value", f"'{column.path}' holds '{raw_text(str(found))[:200]}', neither yes nor no")
+        raise _unlike(found, column, "neither yes nor no")
     return _BOOLEANS[key]
 
 
@@ -285,7 +290,8 @@ def _moment(found: Any, column: Field) -> datetime | None:
     except (ValueError, ArithmeticError, OSError):
         result = None
     if result is None or result.year > 9000:
-        raise _Refused("bad_timestamp", f"'{column.path}' holds '{raw_text(text)[:200]}', no moment as declared")
+        reason = f"'{column.path}' holds a text of {len(text)} characters, no moment as declared"
+        raise _Refused("bad_timestamp", reason)
     # What .NET writes where there is no date.
     if result.year == 1:
         return None

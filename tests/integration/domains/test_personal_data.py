@@ -6,6 +6,7 @@ by the names of their fields; then every text of the three layers is looked thro
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import unicodedata
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 from ioc import domains, warehouse
 from ioc.stack import environment
 from sandbox.api import serve
+from sandbox.documents.stories import PETITION
 from sandbox.stand_in import discover
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _PERSONAL = re.compile(
 )
 _LAYERS = ("marts", "serving", "alerting")
 _TEXTS = ("text", "character varying", "jsonb", "json", "ARRAY")
+# What a free text says of a person: a telephone, and a name after a form of address.
+_TELEPHONE = re.compile(r"(?<![\d.-])(?:\+84|0)(?:[ .-]?\d){9}(?!\d)")
+_ADDRESSED = re.compile(r"\b(?:[Ôô]ng|[Bb]à|[Aa]nh|[Cc]hị|[Cc]ông dân)((?: \w+){2,})")
 _NUMBER = re.compile(r"\d(?:[ .()-]{0,2}\d){6,}")
 _DAYS = 3
 
@@ -48,6 +53,17 @@ def personal_values(record: Any, is_personal: bool = False) -> Iterator[str]:
             yield from personal_values(value, is_personal)
     elif is_personal and isinstance(record, str) and len(record.strip()) >= 6:
         yield record
+
+
+def said_in_texts(record: Any) -> Iterator[str]:
+    """Telephones and names in texts that somebody typed, whatever the field is called."""
+    if isinstance(record, dict | list):
+        for value in record.values() if isinstance(record, dict) else record:
+            yield from said_in_texts(value)
+    elif isinstance(record, str) and len(record.split()) >= 4:
+        yield from _TELEPHONE.findall(record)
+        for words in _ADDRESSED.findall(unicodedata.normalize("NFC", record)):
+            yield " ".join(itertools.takewhile(lambda word: word[0].isupper(), words.split()))
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -140,10 +156,22 @@ def test_no_personal_value_of_a_source_is_in_any_text_of_marts_serving_or_alerti
         for (table,) in tables:
             for (payload,) in corridor.query(f'select payload from raw_{domain}."{table}"'):
                 values.update(personal_values(payload))
+                values.update(said_in_texts(payload))
     personal = Personal(values)
     assert len(personal.phrases) > 50, "names and addresses of the sandbox"
     assert len(personal.numbers) > 50, "telephones and identity numbers of the sandbox"
+    told = Personal(said_in_texts(PETITION))
+    assert told.numbers <= personal.numbers, "a petition's telephone is looked for"
+    assert told.phrases <= personal.phrases, "and the name in it"
+    assert len(told.numbers) == 2
+    assert len(told.phrases) == 1
     assert leaks(corridor, personal) == {}
+    (petition,) = corridor.query(
+        "select abstract, counterpart from serving.rpt_documents_document where document_id = 'VBD-DONTHU-1'"
+    )
+    assert petition == (
+        "Đơn kiến nghị của bà [tên đã che], trú tại [địa chỉ đã che]", "Công dân [tên đã che]",
+    )  # fmt: skip
 
     name = " ".join(min(personal.phrases)).upper()
     number = next(one for one in sorted(personal.numbers) if len(one) == 10)

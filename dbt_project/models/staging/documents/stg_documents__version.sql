@@ -1,4 +1,5 @@
--- Every published version of every document, in the order in which they were said (version_no).
+-- Every published version of every document, in the order in which they were said (version_no). A petition carries its
+-- sender's name and telephone in what was typed: free texts are masked here, as those of citizens' reports are.
 with said as (
     {% for kind in document_lists() %}
     select
@@ -15,10 +16,10 @@ with said as (
         v.abstract,
         v.document_type,
         v.counterpart,
+        v.person_name,
         v.urgency_code,
         nullif(btrim(v.unit_code_sent), '') as unit_code_sent,
         nullif(btrim(v.unit_name_sent), '') as unit_name_sent,
-        {{ masked_name('v.person_name') }} as person_masked,
         v.due_sent,
         v.due_on,
         v.due_moment,
@@ -41,13 +42,13 @@ select
     s.forwarded_at,
     s.register_number,
     s.code_number,
-    s.abstract,
+    {{ masked_text('s.abstract', ['s.person_name']) }} as abstract,
     s.document_type,
-    s.counterpart,
+    {{ masked_text('s.counterpart', ['s.person_name']) }} as counterpart,
     s.urgency_code,
     s.unit_code_sent,
     s.unit_name_sent,
-    s.person_masked,
+    {{ masked_name('s.person_name') }} as person_masked,
     {{ document_due('s', 'r') }} as due_at,
     r.near_due_hours,
     s.status_code,
