@@ -21,14 +21,23 @@ with month as (
     where {{ today() }} >= g.effective_from and {{ today() }} < g.effective_to
 ),
 
-state as (
+followed as (
     select
         s.*,
         coalesce(lag(s.group_code) over life, '') as group_before,
-        lag(s.status_code) over life as status_before,
-        first_value(s.due_at) over (partition by s.dossier_code order by (s.due_at is null), s.state_no) as first_due_at
+        lag(s.status_code) over life as status_before
     from {{ ref('fct_public_service_status') }} as s
     window life as (partition by s.dossier_code order by s.state_no)
+),
+
+state as (
+    select
+        f.*,
+        -- Since when it has had this status, whatever else has changed meanwhile.
+        max(f.valid_from) filter (where f.status_before is distinct from f.status_code) over (
+            partition by f.dossier_code order by f.state_no
+        ) as status_from
+    from followed as f
 ),
 
 judged as (
@@ -45,9 +54,10 @@ judged as (
         (array_agg(s.is_finished order by s.state_no desc))[1] as is_finished,
         (array_agg(s.group_code order by s.state_no desc))[1] as group_code,
         (array_agg(s.status_code order by s.state_no desc))[1] as status_code,
-        (array_agg(s.valid_from order by s.state_no desc))[1] as last_from,
+        (array_agg(s.status_from order by s.state_no desc))[1] as status_from,
         (array_agg(s.received_at order by s.state_no desc))[1] as received_at,
-        min(s.first_due_at) as due_said_at,
+        -- The first appointment that was given by then: what is said later moves no closed month.
+        (array_agg(s.due_at order by s.state_no) filter (where s.due_at is not null))[1] as due_said_at,
         max(s.valid_from) filter (
             where (s.is_finished or s.group_code in ('tra_lai', 'khong_tiep_nhan')) and s.group_before <> s.group_code
         ) as ended_at,
@@ -91,7 +101,7 @@ due as (
         case
             when j.is_finished or j.group_code = 'tra_lai' then j.ended_at
             -- One request, still open: the clock stood still when it was made.
-            when j.status_code = 5 and j.supplement_count = 1 then j.last_from
+            when j.status_code = 5 and j.supplement_count = 1 then j.status_from
             else j.period_end
         end - case when j.status_code = 5 then interval '0' else coalesce(j.citizen_time, interval '0') end as measured_at
     from judged as j
