@@ -124,8 +124,12 @@ named as (
         coalesce(u.unit_name, 'Chưa rõ đơn vị') || ' – ' || coalesce(d.field_name_vi, 'Chưa rõ lĩnh vực') as entity_name
     from told as t
     left join {{ ref('dim_unit_today') }} as u on split_part(t.entity_id, ':', 1) = u.unit_code
-    left join (select distinct field_code, field_name_vi from {{ ref('feedback_field') }}) as d
-        on split_part(t.entity_id, ':', 2) = d.field_code
+    left join lateral {{
+        meaning_on(
+            ref('feedback_field'), 'field_code', ['field_name_vi'], "split_part(t.entity_id, ':', 2)",
+            local_day('t.period_end')
+        )
+    }} as d on true
 )
 
 select signal_code, entity_type, entity_id, unit_code, period_end, value, 'ok' as quality, entity_name from named

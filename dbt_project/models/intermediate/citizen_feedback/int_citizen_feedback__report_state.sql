@@ -28,7 +28,13 @@ step as (
             and s.source_uri = v.source_uri
             and s.source_row = v.source_row
     inner join version as f on s.report_code = f.report_code and f.version_no = 1
-    inner join (select distinct status_code, is_open from {{ ref('feedback_status') }}) as c on s.status_code = c.status_code
+    -- On the day of the step; a step whose time is not known is told by the day of the reading.
+    inner join lateral {{
+        meaning_on(
+            ref('feedback_status'), 'status_code', ['is_open'], 's.status_code',
+            local_day('coalesce(least(s.acted_at, v.loaded_at), v.loaded_at)')
+        )
+    }} as c on true
     left join {{ ref('int_citizen_feedback__unit') }} as u
         on
             coalesce(s.unit_code_sent, '') = coalesce(u.unit_code_sent, '')

@@ -1,4 +1,4 @@
--- Days by unit, field, commune and channel: what came and went, and what stood open at the day's end.
+-- Days by unit, field, commune and channel, under the names of that day: what came and went, and what stood open at its end.
 select
     f.day,
     f.unit_code,
@@ -22,6 +22,9 @@ select
 from {{ ref('fct_citizen_feedback_daily') }} as f
 left join {{ ref('dim_unit_today') }} as u on f.unit_code = u.unit_code
 left join {{ ref('dim_unit_today') }} as c on f.commune_code = c.unit_code
-left join (select distinct field_code, field_name_vi from {{ ref('feedback_field') }}) as d on f.field_code = d.field_code
-left join (select distinct channel_code, channel_name_vi from {{ ref('feedback_channel') }}) as h
-    on f.channel_code = h.channel_code
+left join lateral {{
+    meaning_on(ref('feedback_field'), 'field_code', ['field_name_vi'], 'f.field_code', 'f.day')
+}} as d on true
+left join lateral {{
+    meaning_on(ref('feedback_channel'), 'channel_code', ['channel_name_vi'], 'f.channel_code', 'f.day')
+}} as h on true

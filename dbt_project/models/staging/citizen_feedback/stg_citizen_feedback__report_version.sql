@@ -70,5 +70,13 @@ left join {{ ref('feedback_field') }} as f
         {{ folded('v.field_text') }} = {{ folded('f.field_text') }}
         and v.said_begun_at >= {{ day_start('f.effective_from') }}
         and v.said_begun_at < {{ day_start('f.effective_to') }}
-left join {{ ref('feedback_channel') }} as c on {{ folded('v.channel_text') }} = {{ folded('c.channel_text') }}
-left join {{ ref('feedback_rating') }} as r on {{ folded('v.rating_text') }} = {{ folded('r.rating_text') }}
+left join {{ ref('feedback_channel') }} as c
+    on
+        {{ folded('v.channel_text') }} = {{ folded('c.channel_text') }}
+        and v.said_begun_at >= {{ day_start('c.effective_from') }}
+        and v.said_begun_at < {{ day_start('c.effective_to') }}
+left join {{ ref('feedback_rating') }} as r
+    on
+        {{ folded('v.rating_text') }} = {{ folded('r.rating_text') }}
+        and v.changed_at >= {{ day_start('r.effective_from') }}
+        and v.changed_at < {{ day_start('r.effective_to') }}
