@@ -11,6 +11,7 @@
 -- Three counts of one unit and day. `source_count`: what the source's report says. `recount`: the same definitions over the
 -- dossiers that we hold, as they are now, which is how the source counts: a difference means that something is missing on
 -- one side. `as_true_count`: what was true on that day: where it differs, the source's figure has drifted since.
+-- A unit and day of which the source says nothing, while we hold something, is a difference too: `source_count` is null.
 with source as (
     select
         coalesce(u.unit_code, 'CHUA-RO') as unit_code,
@@ -36,14 +37,39 @@ dossier as materialized (
     where d.is_counted and d.received_at is not null
 ),
 
+daily as (
+    select
+        unit_code,
+        as_of_day as day,
+        {% for figure in figures %}sum({{ figure }})::bigint as {{ figure }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('fct_public_service_daily') }}
+    group by unit_code, as_of_day
+),
+
+-- What the source says, and what it leaves out within the days of which it says anything.
+asked as (
+    select unit_code, day from source
+    union
+    select d.unit_code, d.day
+    from daily as d
+    inner join (select min(day) as first_day, max(day) as last_day from source) as s
+        on d.day between s.first_day and s.last_day
+    where
+        greatest(
+            {% for figure in figures %}d.{{ figure }}{{ ',' if not loop.last }}
+            {% endfor %}
+        ) > 0
+),
+
 -- The source's units that were this unit on that day.
 own as (
     select s.unit_code, s.day, u.source_unit_code
-    from source as s
+    from asked as s
     inner join {{ ref('int_public_services__unit') }} as u
         on s.unit_code = u.unit_code and s.day >= u.valid_from and s.day < u.valid_to
     union all
-    select s.unit_code, s.day, '' as source_unit_code from source as s
+    select s.unit_code, s.day, '' as source_unit_code from asked as s
     where s.unit_code = 'CHUA-RO'
 ),
 
@@ -74,30 +100,21 @@ recounted as (
             ) as is_running
     ) as j
     group by s.unit_code, s.day
-),
-
-daily as (
-    select
-        unit_code,
-        as_of_day as day,
-        {% for figure in figures %}sum({{ figure }})::bigint as {{ figure }}{{ ',' if not loop.last }}
-        {% endfor %}
-    from {{ ref('fct_public_service_daily') }}
-    group by unit_code, as_of_day
 )
 
 select
-    s.unit_code,
-    s.day,
+    a.unit_code,
+    a.day,
     m.measure_code,
     m.source_count,
     m.recount,
     m.as_true_count,
     s.said_at,
     {{ run_seq() }} as run_seq
-from source as s
-left join recounted as r on s.unit_code = r.unit_code and s.day = r.day
-left join daily as d on s.unit_code = d.unit_code and s.day = d.day
+from asked as a
+left join source as s on a.unit_code = s.unit_code and a.day = s.day
+left join recounted as r on a.unit_code = r.unit_code and a.day = r.day
+left join daily as d on a.unit_code = d.unit_code and a.day = d.day
 cross join lateral (
     values
     {% for figure in figures %}

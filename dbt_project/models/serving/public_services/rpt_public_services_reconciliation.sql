@@ -37,6 +37,7 @@ select
     r.source_count - r.recount as missing_difference,
     r.recount - r.as_true_count as drift,
     case
+        when r.source_count is null then 'Nguồn không báo'
         when r.source_count <> r.recount then 'Lệch số liệu nguồn'
         when r.recount <> r.as_true_count then 'Nguồn đổi số liệu về sau'
         else 'Khớp'
