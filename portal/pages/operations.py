@@ -44,6 +44,12 @@ select
     (select array[name_vi, to_char(day, 'DD/MM')] from ref.holiday
         where kind = 'off' and day >= (clock_timestamp() at time zone 'Asia/Ho_Chi_Minh')::date
         order by day limit 1) as holiday,
+    -- Deadlines look a year ahead: the last year of which a calendar knows the days off, when that ends sooner.
+    (select min(last_year) from (
+        select max(extract(year from day))::integer as last_year from ref.holiday where kind = 'off'
+        group by calendar_code
+    ) c where make_date(last_year, 12, 31) < (clock_timestamp() at time zone 'Asia/Ho_Chi_Minh')::date + 366
+    ) as calendar_ends,
     (select count(*) from notify.outbox where created_at > clock_timestamp() - interval '24 hours') as sent,
     (select count(*) from notify.outbox where created_at > clock_timestamp() - interval '24 hours'
         and status in ('failed', 'unknown')) as not_sent,
@@ -116,6 +122,11 @@ def _roster(f: Row, say: Language) -> tuple[str, bool]:
 
 
 def _working_time(f: Row, say: Language) -> tuple[str, bool]:
+    if f["calendar_ends"]:
+        return say.text(
+            "Lịch nghỉ chỉ có đến hết năm {year}: nhập ngày nghỉ năm {next}",
+            year=f["calendar_ends"], next=f["calendar_ends"] + 1,
+        ), True  # fmt: skip
     if f["holiday"]:
         return say.text("Ngày nghỉ tới: {name}, {day}", name=f["holiday"][0], day=f["holiday"][1]), False
     return say.text("Chưa có ngày nghỉ nào phía trước"), True

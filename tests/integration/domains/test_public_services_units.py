@@ -47,6 +47,34 @@ def _late_step(play: PublicServices, day: Any) -> None:
     )
 
 
+def assert_working_days_are_those_of_the_calendar(corridor: Corridor) -> None:
+    """What is counted by numbered days is what the editable calendar says, asked day by day."""
+    local = "at time zone 'Asia/Ho_Chi_Minh')::date"
+    wrong = corridor.query(
+        "select a.day, b.day from intermediate.int_public_services__work_day a "
+        "join intermediate.int_public_services__work_day b on b.day in (a.day + 1, a.day + 9, a.day + 40) "
+        "where extract(day from a.day) in (1, 14, 28) and b.work_day_no - a.work_day_no "
+        "<> ref.work_days_between('hanh_chinh', a.day, b.day)"
+    )
+    assert wrong == []
+    overdue = corridor.query(
+        f"select overdue_work_days, ref.work_days_between('hanh_chinh', (due_at {local}, (now() {local}) "
+        "from serving.rpt_public_services_dossier where deadline_vi = 'Quá hạn'"
+    )
+    assert len(overdue) > 10
+    assert [shown for shown, _ in overdue] == [right for _, right in overdue]
+    means = corridor.query(
+        "select m.mean_work_days, j.mean from serving.rpt_public_services_month m join ("
+        "select period_month, unit_code, round(avg(ref.work_days_between('hanh_chinh', "
+        f"(received_at {local}, (processed_at {local})), 2) as mean "
+        "from intermediate.int_public_services__on_time_766 "
+        f"where (processed_at {local} >= period_month group by 1, 2) j using (period_month, unit_code) "
+        "where m.processed_count > 0"
+    )
+    assert len(means) > 10
+    assert [shown for shown, _ in means] == [right for _, right in means]
+
+
 def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Corridor) -> None:
     """One unit is divided 0.25 : 0.75 today, another merged whole; then one late word has days counted again."""
     today = datetime.now(VIETNAM).replace(hour=20, minute=0, second=0, microsecond=0)
@@ -58,10 +86,16 @@ def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Cor
         address = url.replace("://", "://ioc:secret@")
 
         def hour() -> None:
-            corridor.load(DOMAIN, f"{address}/mot-cua#dossiers", f"{address}/danh-muc#units")
+            corridor.load(
+                DOMAIN, f"{address}/mot-cua#dossiers", f"{address}/danh-muc#units", f"{address}/bao-cao#totals"
+            )
             corridor.transform(DOMAIN)
 
         hour()
+        assert_working_days_are_those_of_the_calendar(corridor)
+        assert corridor.query(
+            "select count(*) from serving.rpt_public_services_reconciliation where verdict_vi = 'Nguồn không báo'"
+        ) == [(0,)], "a source that reports every unit leaves nothing out"
         day = clock.now().astimezone(VIETNAM).date() - timedelta(days=3)
         until = day - timedelta(days=1)
         kept = set(corridor.query(_MARTS, until + timedelta(days=3)))

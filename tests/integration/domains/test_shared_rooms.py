@@ -63,6 +63,10 @@ def test_working_days_know_holidays_make_up_days_and_both_directions(corridor: C
     assert after("2026-08-21", 0) == date(2026, 8, 21)
     assert after("2026-08-30", 0) == date(2026, 9, 3)
     assert corridor.query("select ref.add_work_days(null, date '2026-08-30', 2)") == [(date(2026, 9, 1),)]
+    # Monday to Wednesday over 29/2.
+    assert between("2028-02-28", "2028-03-01") == 2
+    assert after("2028-02-28", 1) == date(2028, 2, 29)
+    assert after("2028-02-28", 2) == date(2028, 3, 1)
     # The two say the same of each other wherever they start.
     assert corridor.query(
         "select count(*) from generate_series(timestamp '2026-01-01', '2027-12-31', '3 days') d(day), "
@@ -140,3 +144,15 @@ def test_laying_out_one_domain_leaves_the_views_of_another_in_place(corridor: Co
         connection.execute("create view serving.rpt_of_another as select unit_code from marts.dim_unit_today")
     _dbt(tmp_path, *layout, "--indirect-selection", "buildable")
     assert corridor.query("select count(*) > 166 from serving.rpt_of_another") == [(True,)]
+
+
+def test_a_word_may_have_periods_but_one_meaning_a_day(corridor: Corridor, tmp_path: Path) -> None:
+    """The data test that guards tables of words: a later period passes, what overlaps or is empty is found."""
+    words = (
+        "(values ('Mới', date '2020-01-01', date '2026-03-01'), ('Mới', date '2026-03-01', date '9999-12-31'), "
+        "('Trùng', date '2020-01-01', date '9999-12-31'), (' TRÙNG', date '2026-01-01', date '2026-02-01'), "
+        "('Rỗng', date '2026-01-01', date '2026-01-01'), ('Hở', date '2026-01-01', null)) "
+        "w(word, effective_from, effective_to)"
+    )
+    sql = _dbt(tmp_path, "compile", "--inline", '{{ test_one_meaning_a_day("' + words + '", "word") }}')
+    assert {word for word, *_ in corridor.query(sql)} == {"trung", "rong", "ho"}

@@ -473,3 +473,31 @@ def test_the_dashboard_of_all_units_is_not_for_one_units_officer(
     answer = leader.browser.post("/api/embed/alerts", headers=token)
     told.unlink()
     assert answer.json()["embedded_uuid"] == "0e9f5f6e-1111-2222-3333-444455557777"
+
+
+def test_a_calendar_that_ends_within_a_year_is_told(signed_in: Callable[[str], Person], installation: Settings) -> None:
+    """Deadlines look a year ahead; without the days off of then they would be wrong, and nobody would know."""
+    with warehouse.connect("owner", installation) as connection:
+        connection.execute(
+            "insert into ref.holiday (calendar_code, day, kind, name_vi) "
+            "select 'hanh_chinh', make_date(extract(year from now())::integer + 2, 1, 1), 'off', 'Tết Dương lịch' "
+            "on conflict do nothing"
+        )
+    officer = signed_in("truc")
+    year = datetime.now(ZONE).year
+    assert "Lịch nghỉ chỉ có đến" not in words(officer.text("/dieu-hanh"))
+    with warehouse.connect("owner", installation) as connection:
+        taken = connection.execute(
+            "delete from ref.holiday where extract(year from day) > %s "
+            "returning calendar_code, day, kind, name_vi, citation",
+            (year,),
+        ).fetchall()
+    try:
+        text = words(officer.text("/dieu-hanh"))
+        assert f"Lịch nghỉ chỉ có đến hết năm {year}: nhập ngày nghỉ năm {year + 1}" in text
+    finally:
+        with warehouse.connect("owner", installation) as connection:
+            connection.cursor().executemany(
+                "insert into ref.holiday (calendar_code, day, kind, name_vi, citation) values (%s, %s, %s, %s, %s)",
+                taken,
+            )
