@@ -14,8 +14,6 @@ from sandbox.public_services.play import PublicServices
 from sandbox.store import Clock
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.integration.domains.conftest import Corridor
 
 DOMAIN = "public_services"
@@ -127,7 +125,3 @@ def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Cor
     open_now = dict(corridor.query("select unit_code, open_count from serving.rpt_public_services_unit"))
     assert open_now["14797"] > 0, "a dossier cannot be divided: it stays until the source passes it on"
     assert "15127" not in open_now, "a single heir takes over what is open"
-
-
-def test_every_rule_of_counting_is_a_unit_test_of_dbt(corridor: Corridor, tmp_path: Path) -> None:
-    assert "PASS=0" not in corridor.unit_tests(DOMAIN, tmp_path)
