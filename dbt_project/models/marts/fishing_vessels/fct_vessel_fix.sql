@@ -3,12 +3,11 @@
     indexes=keyed(['fix_id'], [
         ['vessel_code', 'ordered_at'], ['near_since'], ['across_since'], ['wrong_zone_since'], ['sos_since'], ['is_port_change']
     ]),
-    meta={'reads': ['int_fishing_vessels__fix']},
-    pre_hook=["set local work_mem = '256MB'"]
+    meta={'reads': ['int_fishing_vessels__fix']}
 ) }}
 -- One walk per vessel over its messages in order of time: jumps, repetitions, and the states that need more than one
--- message. Every step looks the next message up in one hash table, which must fit into memory (500,000 messages do).
--- A walk begins before the earliest message that changed, with what the row before it handed on (`carry`).
+-- message. Every step looks the next message up in the index, so that no length of history asks for more memory. A walk
+-- begins before the earliest message that changed, with what the row before it handed on (`carry`).
 with recursive changed as (
     select n.vessel_code, n.ordered_at from {{ ref('int_fishing_vessels__fix') }} as n
     where n.run_seq > {{ since('int_fishing_vessels__fix') }}
@@ -28,42 +27,24 @@ touched as (
     group by vessel_code
 ),
 
-ordered as (
-    select
-        f.*,
-        {{ local_day('f.ordered_at') }} as day,
-        row_number() over vessel as n,
-        coalesce(f.measured_at = lag(f.measured_at) over vessel, false) as is_repeat
+day as (
+    select distinct {{ local_day('f.ordered_at') }} as day
     from touched as t
     inner join {{ ref('int_fishing_vessels__fix') }} as f
         on t.vessel_code = f.vessel_code and t.from_at <= f.ordered_at
-    window vessel as (partition by f.vessel_code order by f.ordered_at, f.received_at, f.fix_id)
 ),
 
-parameter as materialized ({{ vessel_parameters('ordered') }}),
+parameter as materialized ({{ vessel_parameters('day') }}),
 
-message as materialized (
-    select
-        o.*, p.near_line_nm, p.near_line_exit_nm, p.across_exit_nm, p.across_fixes, p.gps_accuracy_nm, p.max_speed_kn,
-        p.jump_accept_fixes, p.wrong_zone_fixes,
-        {{ in_space('o.latitude', 'o.longitude') }},
-        -- Fishing, not passing through: slow, outside port, where a vessel of this length may not fish.
-        coalesce(
-            o.zone_code <> z.zone_code and o.port_code is null and o.speed_kn <= p.fishing_speed_kn, false
-        ) as is_zone_wrong
-    from ordered as o
-    inner join parameter as p on o.day = p.day
-    left join {{ ref('stg_fishing_vessels__vessel') }} as v on o.vessel_code = v.vessel_code
-    left join {{ ref('vessel_zone_rule') }} as z
-        on
-            v.length_m >= z.length_from_m
-            and v.length_m < z.length_below_m
-            and o.day >= z.effective_from
-            and o.day < z.effective_to
+-- Where a vessel of this length may fish, by day.
+zone as materialized (
+    select v.vessel_code, z.zone_code, z.effective_from, z.effective_to
+    from {{ ref('stg_fishing_vessels__vessel') }} as v
+    inner join {{ ref('vessel_zone_rule') }} as z on v.length_m >= z.length_from_m and v.length_m < z.length_below_m
 ),
 
 seed as (
-    select t.vessel_code, b.carry
+    select t.vessel_code, t.from_at, b.carry
     from touched as t
     {% if is_increment() %}
         left join lateral (
@@ -79,7 +60,8 @@ seed as (
 
 walk as (
     select
-        s.vessel_code, 0::bigint as n, null::text as fix_id, null::text as fault, false as is_used,
+        s.vessel_code, ''::text as fix_id, s.from_at as ordered_at, '-infinity'::timestamptz as received_at,
+        null::timestamptz as measured_at, null::text as fault, false as is_used,
         c.kept_x, c.kept_y, c.kept_z, c.kept_at, c.jump_x, c.jump_y, c.jump_z, c.jump_at, coalesce(c.jumps, 0) as jumps,
         c.line_nm, coalesce(c.beyond_fixes, 0) as beyond_fixes, coalesce(c.line_level, 0) as line_level,
         c.near_since, c.across_since, coalesce(c.zone_fixes, 0) as zone_fixes, c.wrong_zone_since, c.sos_since,
@@ -93,7 +75,7 @@ walk as (
     )
     union all
     select
-        f.vessel_code, f.n, f.fix_id,
+        f.vessel_code, f.fix_id, f.ordered_at, f.received_at, f.measured_at,
         case
             when f.fault is not null then f.fault
             when f.is_repeat then 'trung_lap'
@@ -117,7 +99,27 @@ walk as (
         l.line_level <> w.line_level or (l.wrong_zone_since is null) <> (w.wrong_zone_since is null)
         or (l.sos_since is null) <> (w.sos_since is null)
     from walk as w
-    inner join message as f on w.vessel_code = f.vessel_code and w.n + 1 = f.n
+    cross join lateral (
+        select n.*, {{ local_day('n.ordered_at') }} as day, {{ in_space('n.latitude', 'n.longitude') }}
+        from {{ ref('int_fishing_vessels__fix') }} as n
+        where
+            n.vessel_code = w.vessel_code
+            and (n.ordered_at, n.received_at, n.fix_id) > (w.ordered_at, w.received_at, w.fix_id)
+        order by n.ordered_at, n.received_at, n.fix_id
+        limit 1
+    ) as m
+    inner join parameter as p on m.day = p.day
+    left join zone as z on m.vessel_code = z.vessel_code and m.day >= z.effective_from and m.day < z.effective_to
+    cross join lateral (
+        select
+            m.*, p.near_line_nm, p.near_line_exit_nm, p.across_exit_nm, p.across_fixes, p.gps_accuracy_nm, p.max_speed_kn,
+            p.jump_accept_fixes, p.wrong_zone_fixes,
+            coalesce(m.measured_at = w.measured_at, false) as is_repeat,
+            -- Fishing, not passing through: slow, outside port, where a vessel of this length may not fish.
+            coalesce(
+                m.zone_code <> z.zone_code and m.port_code is null and m.speed_kn <= p.fishing_speed_kn, false
+            ) as is_zone_wrong
+    ) as f
     -- Faster than a fishing vessel runs, accuracy of both places granted; two in agreement are no longer a slip each.
     cross join lateral (
         select
@@ -218,4 +220,4 @@ select
     )) as carry,
     {{ run_seq() }} as run_seq
 from walk as w
-inner join message as f on w.fix_id = f.fix_id
+inner join {{ ref('int_fishing_vessels__fix') }} as f on w.fix_id = f.fix_id
