@@ -80,6 +80,7 @@ class Corridor:
     def unit_tests(self, folder: str, target: Path) -> str:
         """Run dbt's unit tests of ``models/*/<folder>``, which must be built; what dbt said."""
         # What the builds have parsed already: reading the whole project takes longer than the tests.
+        target.mkdir(parents=True, exist_ok=True)
         parsed = self.settings.home / "dbt" / "lane-0" / "partial_parse.msgpack"
         if parsed.exists():
             shutil.copy(parsed, target)
