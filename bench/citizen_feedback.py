@@ -41,7 +41,8 @@ create index on serving.rpt_citizen_feedback_text using gin (to_tsvector('simple
 create unique index on serving.rpt_citizen_feedback_text (report_code);
 create table serving.rpt_citizen_feedback_report as
 select
-    report_code, 'Phường Hạc Thành'::text as unit_name, 'Giao thông'::text as field_name, 'Mới'::text as status_name,
+    report_code, ''::text as report_link,
+    'Phường Hạc Thành'::text as unit_name, 'Giao thông'::text as field_name, 'Mới'::text as status_name,
     'Trong hạn'::text as deadline_state, begun_at
 from serving.rpt_citizen_feedback_text;
 create unique index on serving.rpt_citizen_feedback_report (report_code);
