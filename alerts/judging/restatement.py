@@ -145,11 +145,13 @@ def _context(connection: psycopg.Connection, row: dict[str, Any]) -> dict[str, A
     def said(value: float | None) -> str:
         if value is None:
             return "không có giá trị"
+        if row["unit_vi"] is not None:
+            return amount(value, row["unit_vi"], None)
         state = connection.execute(
             "select label_vi from alert.state_of(%s, %s, %s, %s::numeric)",
             (row["rule_version_id"], row["entity_id"], row["unit_code"], value),
         ).fetchone()
-        return amount(value, row["unit_vi"], state[0] if state else None)
+        return amount(value, None, state[0] if state else None)
 
     return {
         "code": incident_code(row["incident_id"]),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 import uvicorn
 
@@ -17,6 +15,7 @@ from ioc.secrets import Secrets
 from portal import users
 from portal.app import create_app
 from tests.fixtures import portal_operations, portal_serving
+from tests.fixtures.warehouses import warehouse_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,19 +40,9 @@ INNER = {"/vu-viec": ".case-line", "/cong-viec?xem=don-vi": ".task-line", "/quy-
 @pytest.fixture(scope="module")
 def portal(cluster: EmbeddedPostgres) -> Iterator[Settings]:
     """A running portal with nine stations and four alerts; its settings."""
-    database = f"t_{uuid.uuid4().hex[:12]}"
-    password = Secrets.of(cluster.settings).get("postgres_owner")
-    address = f"127.0.0.1:{cluster.settings.port_postgres}"
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"create database {database} template ioc_template owner ioc_owner strategy file_copy")
-    with socket.socket() as listener:
+    with warehouse_of_its_own(cluster) as own, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        settings = cluster.settings.model_copy(
-            update={
-                "warehouse_url": f"postgresql://ioc_owner:{password}@{address}/{database}",
-                "public_url": f"http://127.0.0.1:{listener.getsockname()[1]}",
-            }
-        )
+        settings = own.model_copy(update={"public_url": f"http://127.0.0.1:{listener.getsockname()[1]}"})
         users.ensure_initial_users(settings)
         portal_serving.build(settings)
         portal_serving.incidents(settings)
@@ -68,8 +57,6 @@ def portal(cluster: EmbeddedPostgres) -> Iterator[Settings]:
         yield settings
         server.should_exit = True
         thread.join(timeout=10)
-    with psycopg.connect(cluster.admin_url(), autocommit=True) as connection:
-        connection.execute(f"drop database {database} with (force)")
 
 
 class Visit:

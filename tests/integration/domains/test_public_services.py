@@ -4,11 +4,10 @@ messages; every figure is counted a second time from the office's own book (``pu
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi import FastAPI
 from public_services_office import (
     DAILY,
     DOMAIN,
@@ -25,11 +24,10 @@ from public_services_office import (
 )
 
 from alerts.recipients import working_time
-from sandbox.api import VIETNAM, serve
+from sandbox.api import VIETNAM
 from sandbox.public_services.catalogue import COUNTS_DELETED, DRIFTING, FORMER, MOBILE, OVERLOADED
-from sandbox.public_services.play import PublicServices
 from sandbox.public_services.totals import totals
-from sandbox.store import Clock
+from tests.fixtures.one_stop import one_stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,14 +43,9 @@ UNIT, DOSSIERS, DAYS, MONTHS, CHECKS = (
 
 @pytest.fixture(scope="module")
 def office(corridor: Corridor) -> Iterator[Office]:
-    today = datetime.now(VIETNAM).replace(hour=20, minute=0, second=0, microsecond=0)
-    clock = Clock(today.astimezone(UTC) - timedelta(days=3))
-    play = PublicServices(clock.now(), 36, 20, "secret", clock)
-    application = FastAPI()
-    application.include_router(play.router)
-    with serve(application) as url, pytest.MonkeyPatch.context() as patch:
+    with one_stop(20) as (play, url), pytest.MonkeyPatch.context() as patch:
         patch.setenv("IOC_ITEM_URL_PUBLIC_SERVICES", "https://mot-cua.example/ho-so/{id}")
-        office = Office(corridor, play, url.replace("://", "://ioc:secret@"))
+        office = Office(corridor, play, url)
         office.load()
         corridor.transform(DOMAIN)
         yield office

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-
 from ioc import warehouse
-from sandbox.api import VIETNAM, serve
-from sandbox.public_services.play import PublicServices
-from sandbox.store import Clock
+from sandbox.api import VIETNAM
+from tests.fixtures.one_stop import one_stop
 
 if TYPE_CHECKING:
+    from sandbox.public_services.play import PublicServices
     from tests.integration.domains.conftest import Corridor
 
 DOMAIN = "public_services"
@@ -75,13 +73,7 @@ def assert_working_days_are_those_of_the_calendar(corridor: Corridor) -> None:
 
 def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Corridor) -> None:
     """One unit is divided 0.25 : 0.75 today, another merged whole; then one late word has days counted again."""
-    today = datetime.now(VIETNAM).replace(hour=20, minute=0, second=0, microsecond=0)
-    clock = Clock(today.astimezone(UTC) - timedelta(days=3))
-    play = PublicServices(clock.now(), 36, 12, "secret", clock)
-    application = FastAPI()
-    application.include_router(play.router)
-    with serve(application) as url:
-        address = url.replace("://", "://ioc:secret@")
+    with one_stop(12) as (play, address):
 
         def hour() -> None:
             corridor.load(
@@ -94,7 +86,7 @@ def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Cor
         assert corridor.query(
             "select count(*) from serving.rpt_public_services_reconciliation where verdict_vi = 'Nguồn không báo'"
         ) == [(0,)], "a source that reports every unit leaves nothing out"
-        day = clock.now().astimezone(VIETNAM).date() - timedelta(days=3)
+        day = play.clock.now().astimezone(VIETNAM).date() - timedelta(days=3)
         until = day - timedelta(days=1)
         kept = set(corridor.query(_MARTS, until + timedelta(days=3)))
         before = {unit: figures for unit, *figures in corridor.query(_SHOWN, until)}
@@ -108,7 +100,7 @@ def test_closed_days_keep_their_unit_and_heirs_share_what_is_shown(corridor: Cor
                 "('15127', '16531', 1, current_date, 'thử')"
             )
         _late_step(play, day)
-        clock.move(3600)
+        play.clock.move(3600)
         hour()
 
     assert set(corridor.query(_MARTS, until + timedelta(days=3))) == kept, "the facts of a closed day name its unit"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-from fastapi import FastAPI
 
 from expectations import quarantine
 from extractors.core import pipeline
 from ioc import warehouse
-from sandbox.api import VIETNAM, serve
-from sandbox.public_services.play import PublicServices
-from sandbox.store import Clock
+from sandbox.api import VIETNAM
+from tests.fixtures.one_stop import one_stop
 from tests.integration.transform.raw_readings import Reading, publish, vn
 
 if TYPE_CHECKING:
@@ -31,13 +27,8 @@ def _stop(corridor: Corridor, batch: int) -> None:
 
 def test_a_released_batch_never_undoes_what_its_source_said_later(corridor: Corridor) -> None:
     domain = "public_services"
-    today = datetime.now(VIETNAM).replace(hour=20, minute=0, second=0, microsecond=0)
-    clock = Clock(today.astimezone(UTC) - timedelta(days=3))
-    play = PublicServices(clock.now(), 36, 2, "secret", clock)
-    application = FastAPI()
-    application.include_router(play.router)
-    with serve(application) as url:
-        source = f"{url.replace('://', '://ioc:secret@')}/mot-cua#dossiers"
+    with one_stop(2) as (play, url):
+        clock, source = play.clock, f"{url}/mot-cua#dossiers"
         corridor.load(domain, source)
         running = [key for key, record in play.store.records().items() if record["TrangThaiHoSo"] == 4]
         overtaken, told_once = running[:2]

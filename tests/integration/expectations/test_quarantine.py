@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi import FastAPI
 
 from alerts import seed
 from alerts.judging import engine
 from expectations import data_docs, quarantine, runner
 from extractors.core import pipeline
 from ioc import cli, warehouse
-from sandbox.api import serve
-from sandbox.public_services.play import PublicServices
-from sandbox.store import Clock
+from tests.fixtures.one_stop import one_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,12 +64,8 @@ def test_a_discarded_batch_makes_room_for_its_resend(settings: Settings, quarant
 
 def test_what_an_interface_said_in_a_discarded_batch_is_asked_for_again(settings: Settings) -> None:
     """Nobody resends what an interface said: the load after the discard brings what the source says by then."""
-    clock = Clock(datetime.now(UTC) - timedelta(days=3))
-    play = PublicServices(clock.now(), 36, 1, "secret", clock)
-    application = FastAPI()
-    application.include_router(play.router)
-    with serve(application) as url:
-        source = f"{url.replace('://', '://ioc:secret@')}/mot-cua#dossiers"
+    with one_stop(1) as (play, url):
+        clock, source = play.clock, f"{url}/mot-cua#dossiers"
 
         def load() -> pipeline.LoadReport:
             return pipeline.extract("public_services", source_uris=[source], settings=settings)

@@ -130,15 +130,21 @@ def signed_in(app: FastAPI, settings: Settings) -> Callable[[str], Person]:
     return make
 
 
-@pytest.fixture
-def health_officer(app: FastAPI, settings: Settings) -> Person:
-    """An officer of another unit (Sở Y tế): no incident here is theirs."""
+def officer_of(unit_code: str, username: str, app: FastAPI, settings: Settings) -> Person:
+    """A signed-in officer of another unit than the province's own."""
+    password = "mot-mat-khau-dai"
     with warehouse.connect("portal", settings) as connection:
         connection.execute(
             "insert into portal.account (username, display_name, role, unit_code, password_hash) "
-            "values ('yte', 'Cán bộ Sở Y tế', 'officer', 'SYT', %s)",
-            (users._hasher.hash("mot-mat-khau-dai"),),
+            "values (%s, 'Cán bộ đơn vị', 'officer', %s, %s)",
+            (username, unit_code, users._hasher.hash(password)),
         )
     person = Person(app, settings)
-    assert person.sign_in("yte", "mot-mat-khau-dai").status_code == 303
+    assert person.sign_in(username, password).status_code == 303
     return person
+
+
+@pytest.fixture
+def health_officer(app: FastAPI, settings: Settings) -> Person:
+    """An officer of another unit (Sở Y tế): no incident here is theirs."""
+    return officer_of("SYT", "yte", app, settings)

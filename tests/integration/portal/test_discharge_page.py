@@ -11,6 +11,7 @@ from psycopg import sql
 from ioc import warehouse
 from portal import users
 from portal.domains.industrial_discharge import page
+from tests.integration.portal.conftest import Person, officer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ioc.settings import Settings
-    from tests.integration.portal.conftest import Person
 
 PAGE = "/linh-vuc/industrial_discharge"
 
@@ -58,17 +58,7 @@ def _outlets(installation: Settings, _filled: None) -> None:
 
 @pytest.fixture
 def commune_officer(app: FastAPI, settings: Settings, _outlets: None) -> Person:
-    from tests.integration.portal.conftest import Person
-
-    with warehouse.connect("portal", settings) as connection:
-        connection.execute(
-            "insert into portal.account (username, display_name, role, unit_code, password_hash) "
-            "values ('nghison', 'Cán bộ phường Nghi Sơn', 'officer', '16654', %s)",
-            (users._hasher.hash("mot-mat-khau-dai"),),
-        )
-    person = Person(app, settings)
-    assert person.sign_in("nghison", "mot-mat-khau-dai").status_code == 303
-    return person
+    return officer_of("16654", "nghison", app, settings)
 
 
 @pytest.mark.usefixtures("_outlets")

@@ -13,7 +13,7 @@ from alerts.judging import engine
 from ioc import warehouse
 from portal import users
 from portal.domains.fishing_vessels import page
-from tests.integration.portal.conftest import Person
+from tests.integration.portal.conftest import Person, officer_of
 from tests.integration.portal.test_pages import words
 from tests.integration.portal.test_rules_pages import Writer, fields_of
 
@@ -70,15 +70,7 @@ def fleet(app: FastAPI, settings: Settings) -> FastAPI:
 
 @pytest.fixture
 def commune_officer(fleet: FastAPI, settings: Settings) -> Person:
-    with warehouse.connect("portal", settings) as connection:
-        connection.execute(
-            "insert into portal.account (username, display_name, role, unit_code, password_hash) "
-            "values ('samson', 'Cán bộ phường', 'officer', '14797', %s)",
-            (users._hasher.hash("mot-mat-khau-dai"),),
-        )
-    person = Person(fleet, settings)
-    assert person.sign_in("samson", "mot-mat-khau-dai").status_code == 303
-    return person
+    return officer_of("14797", "samson", fleet, settings)
 
 
 @pytest.mark.usefixtures("fleet")
